@@ -1,0 +1,19 @@
+# Everything that comes from the distribution. LibTorch of another kind (CUDA) is found through CMAKE_PREFIX_PATH.
+find_package(Torch REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+
+# LibTorch as system headers, so that our warnings do not apply to them.
+add_library(mathtrap_torch INTERFACE)
+target_link_libraries(mathtrap_torch INTERFACE ${TORCH_LIBRARIES})
+target_include_directories(mathtrap_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+target_compile_options(mathtrap_torch INTERFACE ${torch_flags})

@@ -1,0 +1,48 @@
+// What a LLaMA is made of: the fields of Hugging Face's config.json, or of a GGUF's metadata, that this program reads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mathtrap {
+
+enum class RopeScalingKind { none, linear, llama3 };
+
+/// Scaling of rotary frequencies for long contexts, as in Hugging Face's "rope_scaling".
+struct RopeScaling {
+  RopeScalingKind kind = RopeScalingKind::none;
+  double factor = 1.0;
+  double low_frequency_factor = 1.0;                ///< llama3 only
+  double high_frequency_factor = 4.0;               ///< llama3 only
+  std::int64_t original_max_position_embeddings = 8192;  ///< llama3 only
+};
+
+struct ModelConfig {
+  std::int64_t hidden_size = 0;
+  std::int64_t intermediate_size = 0;
+  std::int64_t num_hidden_layers = 0;
+  std::int64_t num_attention_heads = 0;
+  std::int64_t num_key_value_heads = 0;
+  std::int64_t head_dim = 0;
+  std::int64_t vocab_size = 0;
+  std::int64_t max_position_embeddings = 0;
+  double rms_norm_eps = 1e-5;
+  double rope_theta = 10000.0;
+  RopeScaling rope_scaling;
+  bool tie_word_embeddings = false;
+  std::int64_t bos_token_id = 1;                 ///< -1: none
+  std::vector<std::int64_t> eos_token_ids = {2};
+  std::string torch_dtype = "float32";           ///< as stored: "float32", "bfloat16" or "float16"
+};
+
+/// Throws Error (with `source` as the place) when a size is not positive, heads do not divide, a size is absurd
+/// (above 2^24, or a product of two sizes above 2^36), or a rotary scaling is incomplete.
+void check_config(const ModelConfig& config, const std::string& source);
+
+/// Reads config.json of a LLaMA. Throws Error naming the field that is missing, wrong or not supported.
+ModelConfig read_hugging_face_config(const std::string& path);
+/// The JSON text of a config.json that transformers accepts (LlamaForCausalLM).
+std::string write_hugging_face_config(const ModelConfig& config);
+
+}  // namespace mathtrap

@@ -1,0 +1,104 @@
+// The generation engine: takes all requests at once, answers each the same whatever else is in the batch. This header
+// names no LibTorch type, so that the harness and the command line compile without it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "model/tokenizer.h"
+
+namespace mathtrap {
+
+/// How one reply is drawn. Filters apply in the order temperature, top-k, top-p, min-p.
+struct GenerationOptions {
+  int max_new_tokens = 256;
+  double temperature = 0;  ///< 0: greedy
+  int top_k = 0;           ///< 0: all tokens
+  double top_p = 1;        ///< smallest set of tokens with this probability in all
+  double min_p = 0;        ///< drop tokens below this fraction of the likeliest one's probability
+  std::uint64_t seed = 0;
+  std::vector<std::string> stop;  ///< the reply ends before the first of these
+};
+
+struct GenerationRequest {
+  std::string prompt;  ///< tokenised with one begin-of-text in front, where the model has one
+  GenerationOptions options;
+};
+
+enum class FinishReason { stop, length };
+std::string_view to_string(FinishReason reason);
+
+struct Completion {
+  std::string text;  ///< the completion alone
+  FinishReason finish_reason = FinishReason::length;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t completion_tokens = 0;
+};
+
+struct ScoreRequest {
+  std::string prompt;
+  std::string continuation;
+};
+
+struct Score {
+  double logprob = 0;  ///< natural logarithm of the continuation's probability given the prompt
+  std::int64_t tokens = 0;
+  bool greedy = false;  ///< every token of the continuation is the likeliest one
+};
+
+struct Perplexity {
+  double perplexity = 0;  ///< exp of the mean negative log-likelihood over `tokens`
+  std::int64_t tokens = 0;
+};
+
+struct EngineOptions {
+  std::string device = "cpu";  ///< "cpu" or "cuda:N"
+  int batch_size = 0;          ///< sequences decoded at once; 0: chosen from memory and sizes
+  std::string dtype = "auto";  ///< "auto": as stored, "f32", "bf16"
+};
+
+struct ModelInfo {
+  ModelConfig config;
+  std::string name;          ///< the last part of the path
+  std::int64_t parameters = 0;
+  std::int64_t weight_bytes = 0;
+  std::string dtype;
+};
+
+class Engine {
+ public:
+  /// `path`: a Hugging Face folder, a .gguf file, or a PyTorch file with its tokenizer beside it. Throws Error.
+  Engine(const std::string& path, const EngineOptions& options);
+  ~Engine();
+  Engine(Engine&&) noexcept;
+
+  const ModelInfo& info() const;
+  const Tokenizer& tokenizer() const;
+
+  /// Called with a request's index as soon as its completion is final. Return false to stop: the rest is left undone.
+  using OnCompletion = std::function<bool(std::size_t index, const Completion& completion)>;
+
+  /// Completions in the order of the requests. A prompt that with one new token does not fit the context throws Error
+  /// before any work. A reply that reaches the context's end finishes with FinishReason::length.
+  std::vector<Completion> generate(std::span<const GenerationRequest> requests, const OnCompletion& on_completion);
+
+  /// Log-likelihoods in the order of the requests. The continuation's tokens are those of encode(prompt + continuation)
+  /// behind the prompt's (as lm-evaluation-harness does).
+  std::vector<Score> score(std::span<const ScoreRequest> requests);
+
+  /// Of a text, in windows of the model's context (at most `window` tokens; 0: the context), each begun with
+  /// begin-of-text, every token scored once.
+  Perplexity perplexity(std::string_view text, std::int64_t window);
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace mathtrap

@@ -1,0 +1,59 @@
+// The network: one for training and inference. Tokens of all sequences lie flat, one after another, without padding;
+// which sequence a token belongs to is known only to attention. A layer never asks where it runs.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/checkpoint.h"
+#include "model/config.h"
+
+namespace mathtrap {
+
+/// Weights of one layer; linear weights are [out, in] as in Hugging Face checkpoints.
+struct LayerWeights {
+  at::Tensor attention_norm;  ///< [hidden]
+  at::Tensor query;           ///< [heads * head_dim, hidden]
+  at::Tensor key;             ///< [kv_heads * head_dim, hidden]
+  at::Tensor value;           ///< [kv_heads * head_dim, hidden]
+  at::Tensor output;          ///< [hidden, heads * head_dim]
+  at::Tensor mlp_norm;        ///< [hidden]
+  at::Tensor gate;            ///< [intermediate, hidden]
+  at::Tensor up;              ///< [intermediate, hidden]
+  at::Tensor down;            ///< [hidden, intermediate]
+};
+
+struct Network {
+  ModelConfig config;
+  at::Tensor embedding;  ///< [vocab, hidden]
+  std::vector<LayerWeights> layers;
+  at::Tensor final_norm;  ///< [hidden]
+  at::Tensor head;        ///< [vocab, hidden]; the same tensor as `embedding` when tied
+};
+
+/// The network of a checkpoint, on `device` ("cpu", "cuda:0"). Tensors are not copied on the CPU unless their dtype has no
+/// arithmetic here (f16 becomes f32).
+Network make_network(const Checkpoint& checkpoint, const std::string& device);
+
+/// Weights drawn as LLaMA's are: normal with deviation 0.02, output and down projections divided by sqrt(2 * layers), norms
+/// 1. f32, the same for a seed on every machine.
+Network random_network(const ModelConfig& config, std::uint64_t seed);
+
+/// Every weight once with its Hugging Face name, in a fixed order. They share memory with the network.
+std::vector<std::pair<std::string, at::Tensor>> named_weights(const Network& network);
+
+/// Which tokens of a flat batch belong together. Attention is causal within a sequence and does not cross sequences.
+struct SequenceLayout {
+  std::vector<std::int64_t> starts;  ///< of each sequence in the flat batch, and the batch's length at the end
+};
+
+/// Training forward pass: `tokens` [n] of whole sequences (positions count from 0 in each) to logits [n, vocab], f32.
+/// With gradients enabled the ops are ATen calls, and with `bf16` products run in bfloat16 on f32 weights.
+at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout, bool bf16);
+
+}  // namespace mathtrap
