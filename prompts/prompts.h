@@ -16,13 +16,14 @@ std::string_view to_string(Arm arm);
 /// Throws Error naming the arms when `text` is none of them.
 Arm parse_arm(std::string_view text);
 
-/// A prompt form. `{{problem}}` stands for the problem or question, `{{hint}}` for the intervention's sentence followed by
-/// a blank or line break of the form's own choice (nothing when there is none).
+/// A prompt form. In its templates `{{problem}}` stands for the problem or question and `{{hint}}` for the
+/// intervention's sentence followed by `after_hint` (nothing when there is no hint). Nothing else is expanded.
 struct PromptForm {
   std::string name;
-  std::string problem;             ///< template for original and trap problems
-  std::string conceptual;          ///< template for conceptual questions
-  std::vector<std::string> stop;   ///< strings at which a reply ends
+  std::string problem;            ///< template for original and trap problems: {{problem}} and {{hint}} once each
+  std::string conceptual;         ///< template for conceptual questions: {{problem}} once
+  std::string after_hint;         ///< a blank or a line break, as the form likes
+  std::vector<std::string> stop;  ///< strings at which a reply ends
 };
 
 struct Intervention {
