@@ -1,0 +1,157 @@
+#include "model/network.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "model/ops.h"
+#include "support/error.h"
+#include "support/random.h"
+
+namespace mathtrap {
+namespace {
+
+constexpr double kWeightDeviation = 0.02;  // LLaMA's initializer_range
+
+/// A linear or norm weight of a layer: the name behind "model.layers.N.", and where it lives.
+struct LayerField {
+  const char* name;
+  at::Tensor LayerWeights::*tensor;
+};
+
+constexpr LayerField kLayerFields[] = {
+    {"input_layernorm.weight", &LayerWeights::attention_norm},
+    {"self_attn.q_proj.weight", &LayerWeights::query},
+    {"self_attn.k_proj.weight", &LayerWeights::key},
+    {"self_attn.v_proj.weight", &LayerWeights::value},
+    {"self_attn.o_proj.weight", &LayerWeights::output},
+    {"post_attention_layernorm.weight", &LayerWeights::mlp_norm},
+    {"mlp.gate_proj.weight", &LayerWeights::gate},
+    {"mlp.up_proj.weight", &LayerWeights::up},
+    {"mlp.down_proj.weight", &LayerWeights::down},
+};
+
+std::string layer_weight_name(std::size_t layer, const char* field) {
+  return fmt::format("model.layers.{}.{}", layer, field);
+}
+
+at::Device parse_device(const std::string& name) {
+  try {
+    const at::Device device(name);
+    if (device.is_cpu() || (device.is_cuda() && at::globalContext().hasCUDA())) return device;
+  } catch (const c10::Error&) {
+    throw Error(fmt::format("device '{}' is not one; use cpu or cuda:N", name));
+  }
+  throw Error(fmt::format("device '{}' is not available in this build or on this machine; use cpu", name));
+}
+
+at::Tensor place(const Checkpoint& checkpoint, const std::string& name, const at::Device& device) {
+  const auto found = checkpoint.tensors.find(name);
+  if (found == checkpoint.tensors.end()) fail({checkpoint.source, 0, ""}, fmt::format("tensor {} is missing", name));
+  // Half precision has no arithmetic on the CPU.
+  const bool widen = device.is_cpu() && found->second.scalar_type() == at::kHalf;
+  return found->second.to(device, widen ? at::kFloat : found->second.scalar_type());
+}
+
+at::Tensor draw(const std::string& name, std::int64_t rows, std::int64_t columns, double deviation,
+                std::uint64_t seed) {
+  const at::Tensor tensor = at::empty({rows, columns}, at::kFloat);
+  Random random(seed, name);
+  auto* values = tensor.data_ptr<float>();
+  for (std::int64_t i = 0; i < rows * columns; ++i) values[i] = static_cast<float>(random.normal() * deviation);
+  return tensor;
+}
+
+}  // namespace
+
+Network make_network(const Checkpoint& checkpoint, const std::string& device_name) {
+  const at::Device device = parse_device(device_name);
+  Network network;
+  network.config = checkpoint.config;
+  network.embedding = place(checkpoint, "model.embed_tokens.weight", device);
+  network.layers.resize(static_cast<std::size_t>(network.config.num_hidden_layers));
+  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
+    for (const LayerField& field : kLayerFields) {
+      network.layers[layer].*field.tensor = place(checkpoint, layer_weight_name(layer, field.name), device);
+    }
+  }
+  network.final_norm = place(checkpoint, "model.norm.weight", device);
+  network.head = network.config.tie_word_embeddings ? network.embedding : place(checkpoint, "lm_head.weight", device);
+  return network;
+}
+
+Network random_network(const ModelConfig& config, std::uint64_t seed) {
+  Network network;
+  network.config = config;
+  const std::int64_t hidden = config.hidden_size;
+  const std::int64_t heads = config.num_attention_heads * config.head_dim;
+  const std::int64_t kv_heads = config.num_key_value_heads * config.head_dim;
+  // Each layer adds two terms to the residual stream, whose variance so stays that of one.
+  const double residual = kWeightDeviation / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
+  const auto weight = [&](const std::string& name, std::int64_t rows, std::int64_t columns, double deviation) {
+    return draw(name, rows, columns, deviation, seed);
+  };
+  network.embedding = weight("model.embed_tokens.weight", config.vocab_size, hidden, kWeightDeviation);
+  for (std::size_t layer = 0; layer < static_cast<std::size_t>(config.num_hidden_layers); ++layer) {
+    const auto name = [layer](const char* field) { return layer_weight_name(layer, field); };
+    LayerWeights weights;
+    weights.attention_norm = at::ones({hidden}, at::kFloat);
+    weights.query = weight(name("self_attn.q_proj.weight"), heads, hidden, kWeightDeviation);
+    weights.key = weight(name("self_attn.k_proj.weight"), kv_heads, hidden, kWeightDeviation);
+    weights.value = weight(name("self_attn.v_proj.weight"), kv_heads, hidden, kWeightDeviation);
+    weights.output = weight(name("self_attn.o_proj.weight"), hidden, heads, residual);
+    weights.mlp_norm = at::ones({hidden}, at::kFloat);
+    weights.gate = weight(name("mlp.gate_proj.weight"), config.intermediate_size, hidden, kWeightDeviation);
+    weights.up = weight(name("mlp.up_proj.weight"), config.intermediate_size, hidden, kWeightDeviation);
+    weights.down = weight(name("mlp.down_proj.weight"), hidden, config.intermediate_size, residual);
+    network.layers.push_back(std::move(weights));
+  }
+  network.final_norm = at::ones({hidden}, at::kFloat);
+  network.head = config.tie_word_embeddings ? network.embedding
+                                            : weight("lm_head.weight", config.vocab_size, hidden, kWeightDeviation);
+  return network;
+}
+
+std::vector<std::pair<std::string, at::Tensor>> named_weights(const Network& network) {
+  std::vector<std::pair<std::string, at::Tensor>> weights;
+  weights.emplace_back("model.embed_tokens.weight", network.embedding);
+  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
+    for (const LayerField& field : kLayerFields) {
+      weights.emplace_back(layer_weight_name(layer, field.name), network.layers[layer].*field.tensor);
+    }
+  }
+  weights.emplace_back("model.norm.weight", network.final_norm);
+  if (!network.config.tie_word_embeddings) weights.emplace_back("lm_head.weight", network.head);
+  return weights;
+}
+
+at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout, bool bf16) {
+  const ModelConfig& config = network.config;
+  const Arithmetic arithmetic = bf16 ? Arithmetic::bf16 : Arithmetic::as_stored;
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(tokens.size(0)));
+  for (std::size_t i = 0; i + 1 < layout.starts.size(); ++i) {
+    std::iota(positions.begin() + layout.starts[i], positions.begin() + layout.starts[i + 1], std::int64_t{0});
+  }
+  const RotaryTable table = rotary_table(config, positions, tokens.device());
+  at::Tensor x = network.embedding.index_select(0, tokens).to(at::kFloat);
+  const auto heads_of = [&](const at::Tensor& flat) { return flat.view({flat.size(0), -1, config.head_dim}); };
+  for (const LayerWeights& layer : network.layers) {
+    const at::Tensor attention_input = rms_norm(x, layer.attention_norm, config.rms_norm_eps);
+    const at::Tensor query = rotary(heads_of(linear(attention_input, layer.query, arithmetic)), table);
+    const at::Tensor key = rotary(heads_of(linear(attention_input, layer.key, arithmetic)), table);
+    const at::Tensor value = heads_of(linear(attention_input, layer.value, arithmetic));
+    x = x + linear(causal_attention(query, key, value, layout.starts), layer.output, arithmetic);
+    const at::Tensor mlp_input = rms_norm(x, layer.mlp_norm, config.rms_norm_eps);
+    const at::Tensor gated = swiglu(linear(mlp_input, layer.gate, arithmetic), linear(mlp_input, layer.up, arithmetic));
+    x = x + linear(gated, layer.down, arithmetic);
+  }
+  return linear(rms_norm(x, network.final_norm, config.rms_norm_eps), network.head, arithmetic);
+}
+
+}  // namespace mathtrap
