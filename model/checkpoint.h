@@ -4,8 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,35 +13,38 @@
 
 namespace mathtrap {
 
-/// Tensors by Hugging Face name ("model.layers.0.self_attn.q_proj.weight"). Rotary layout is Hugging Face's (half-split):
-/// the GGUF and Meta readers permute back. f32, bf16 and f16 tensors of safetensors and GGUF lie in the mapped file, read
-/// only, and keep it alive; q8_0 is dequantised to f32.
+/// Tensors by Hugging Face name ("model.layers.0.self_attn.q_proj.weight"). Rotary layout is Hugging Face's
+/// (half-split): the GGUF and Meta readers permute back. f32, bf16 and f16 tensors lie in the mapped file, read only,
+/// and keep it alive; q8_0 is dequantised to f32.
 struct Checkpoint {
   ModelConfig config;
   std::map<std::string, at::Tensor> tensors;
-  std::string tokenizer_model;  ///< a serialised SentencePiece model; made from the vocabulary where the file is a GGUF
-  std::string source;           ///< the path, for messages
+  /// A serialised SentencePiece model; made from the vocabulary where the file is a GGUF. Empty where there is none:
+  /// Tokenizer then says so.
+  std::string tokenizer_model;
+  std::string source;  ///< the path, for messages
 };
 
-/// Reads a checkpoint of any supported kind and checks that every tensor the configuration needs is there in its shape.
-/// Throws Error with one line that names file, field or tensor. Every size is checked before memory is taken.
+/// A tensor that a model of a configuration consists of.
+struct ExpectedTensor {
+  std::string name;
+  std::vector<std::int64_t> shape;
+};
+
+/// In the order of the computation. Linear weights are [out, in].
+std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config);
+
+/// Reads a checkpoint of any supported kind and checks that every tensor the configuration needs is there in its shape,
+/// that no other is, and that the tokenizer's vocabulary fits the embedding. Throws Error with one line that names
+/// file, field or tensor. Every size is checked before memory is taken.
 Checkpoint read_checkpoint(const std::string& path);
 
-/// One safetensors file. Throws Error: header beyond the file, offsets that overlap or run out, dtype or shape that
-/// disagree with the size.
-std::map<std::string, at::Tensor> read_safetensors(const std::string& path);
-/// Writes tensors (any dtype that safetensors names) with their names, atomically.
-void write_safetensors(const std::string& path, const std::map<std::string, at::Tensor>& tensors,
-                       const std::map<std::string, std::string>& metadata);
+/// All tensors of a folder in Hugging Face layout, whatever the architecture: model.safetensors or pytorch_model.bin,
+/// in one file or in the shards that an index names.
+std::map<std::string, at::Tensor> read_weights(const std::string& folder);
 
-/// One PyTorch zip file (torch.save of a dict of tensors), read by an unpickler that knows tensors, containers, strings
-/// and numbers, and nothing that runs. Throws Error on anything else.
-std::map<std::string, at::Tensor> read_pytorch_file(const std::string& path);
-
-/// Configuration, tensors and vocabulary of a GGUF file, version 2 or 3.
-Checkpoint read_gguf(const std::string& path);
-
-/// Writes a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.model. Files appear whole or not.
+/// Writes a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.model. Files appear whole or not;
+/// config.json, without which it is no checkpoint, last.
 void write_hugging_face_folder(const std::string& folder, const Checkpoint& checkpoint);
 
 }  // namespace mathtrap

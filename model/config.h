@@ -13,8 +13,8 @@ enum class RopeScalingKind { none, linear, llama3 };
 struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::none;
   double factor = 1.0;
-  double low_frequency_factor = 1.0;                ///< llama3 only
-  double high_frequency_factor = 4.0;               ///< llama3 only
+  double low_frequency_factor = 1.0;                     ///< llama3 only
+  double high_frequency_factor = 4.0;                    ///< llama3 only
   std::int64_t original_max_position_embeddings = 8192;  ///< llama3 only
 };
 
@@ -31,9 +31,9 @@ struct ModelConfig {
   double rope_theta = 10000.0;
   RopeScaling rope_scaling;
   bool tie_word_embeddings = false;
-  std::int64_t bos_token_id = 1;                 ///< -1: none
+  std::int64_t bos_token_id = 1;  ///< -1: none
   std::vector<std::int64_t> eos_token_ids = {2};
-  std::string torch_dtype = "float32";           ///< as stored: "float32", "bfloat16" or "float16"
+  std::string torch_dtype = "float32";  ///< as stored: "float32", "bfloat16" or "float16"
 };
 
 /// Throws Error (with `source` as the place) when a size is not positive, heads do not divide, a size is absurd

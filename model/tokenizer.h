@@ -14,7 +14,8 @@ using TokenId = std::int32_t;
 
 class Tokenizer {
  public:
-  /// `serialised_model` is the content of a tokenizer.model. Throws Error (with `source` as the place) when it is not one.
+  /// `serialised_model` is the content of a tokenizer.model. Throws Error (with `source` as the place) when it is not
+  /// one.
   Tokenizer(std::string_view serialised_model, const std::string& source);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
@@ -45,7 +46,8 @@ struct VocabularyPiece {
   int type = 1;
 };
 
-/// A serialised SentencePiece BPE model of these pieces, as LLaMA's: identity normalisation, dummy prefix, byte fallback.
+/// A serialised SentencePiece BPE model of these pieces, as LLaMA's: identity normalisation, dummy prefix, byte
+/// fallback.
 std::string serialise_sentencepiece_model(std::span<const VocabularyPiece> pieces, TokenId bos, TokenId eos,
                                           TokenId unknown, bool add_dummy_prefix);
 

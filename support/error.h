@@ -19,7 +19,8 @@ struct Place {
   std::string field;     ///< dotted path, such as "trap.explanation"
 };
 
-/// "file:line: field: message", with the parts that are known.
+/// "file:line: field: message", with the parts that are known, on one line: control characters become "?", and what is
+/// longer than 1,000 bytes is cut.
 std::string describe(const Place& place, const std::string& message);
 
 /// Throws Error(describe(place, message)).

@@ -1,0 +1,262 @@
+#include "model/config.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+#include "support/error.h"
+#include "support/files.h"
+#include "support/json.h"
+
+namespace mathtrap {
+namespace {
+
+constexpr std::int64_t kMaxSize = std::int64_t{1} << 24;
+constexpr std::int64_t kMaxProduct = std::int64_t{1} << 36;
+constexpr std::int64_t kMaxLayers = 4096;
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
+
+void check_size(std::int64_t size, std::int64_t largest, const char* field, const std::string& source) {
+  if (size <= 0) fail({source, 0, field}, fmt::format("is {}, must be positive", size));
+  if (size > largest) fail({source, 0, field}, fmt::format("is {}, at most {} is supported", size, largest));
+}
+
+void check_product(std::int64_t one, std::int64_t other, const char* fields, const std::string& source) {
+  if (one > kMaxProduct / other) fail({source, 0, fields}, fmt::format("{} times {} is too large", one, other));
+}
+
+void check_positive(double value, const char* field, const std::string& source) {
+  if (!std::isfinite(value) || value <= 0) fail({source, 0, field}, fmt::format("is {}, must be positive", value));
+}
+
+void check_token(std::int64_t token, const ModelConfig& config, const char* field, const std::string& source) {
+  if (token < 0 || token >= config.vocab_size) {
+    fail({source, 0, field}, fmt::format("is {}, outside the vocabulary of {}", token, config.vocab_size));
+  }
+}
+
+void check_sizes(const ModelConfig& config, const std::string& source) {
+  check_size(config.hidden_size, kMaxSize, "hidden_size", source);
+  check_size(config.intermediate_size, kMaxSize, "intermediate_size", source);
+  check_size(config.num_hidden_layers, kMaxLayers, "num_hidden_layers", source);
+  check_size(config.num_attention_heads, kMaxSize, "num_attention_heads", source);
+  check_size(config.num_key_value_heads, kMaxSize, "num_key_value_heads", source);
+  check_size(config.head_dim, kMaxSize, "head_dim", source);
+  check_size(config.vocab_size, kMaxSize, "vocab_size", source);
+  check_size(config.max_position_embeddings, kMaxSize, "max_position_embeddings", source);
+  check_product(config.hidden_size, config.intermediate_size, "hidden_size, intermediate_size", source);
+  check_product(config.hidden_size, config.vocab_size, "hidden_size, vocab_size", source);
+  check_product(config.num_attention_heads, config.head_dim, "num_attention_heads, head_dim", source);
+  check_product(config.num_attention_heads * config.head_dim, config.hidden_size,
+                "num_attention_heads, head_dim, hidden_size", source);
+}
+
+void check_rope_scaling(const RopeScaling& scaling, const std::string& source) {
+  if (scaling.kind == RopeScalingKind::none) return;
+  check_positive(scaling.factor, "rope_scaling.factor", source);
+  if (scaling.kind != RopeScalingKind::llama3) return;
+  check_positive(scaling.low_frequency_factor, "rope_scaling.low_freq_factor", source);
+  check_positive(scaling.high_frequency_factor, "rope_scaling.high_freq_factor", source);
+  if (scaling.high_frequency_factor <= scaling.low_frequency_factor) {
+    fail({source, 0, "rope_scaling.high_freq_factor"}, "must be above low_freq_factor");
+  }
+  check_size(scaling.original_max_position_embeddings, kMaxSize, "rope_scaling.original_max_position_embeddings",
+             source);
+}
+
+/// An optional field of config.json: absent and null are the same.
+bool has(const Json& object, const char* field) {
+  return object.contains(field) && !object.at(field).is_null();
+}
+
+std::int64_t int_or(const Json& object, const char* field, std::int64_t otherwise, const Place& place) {
+  return has(object, field) ? json_int(object, field, place) : otherwise;
+}
+
+double number_or(const Json& object, const char* field, double otherwise, const Place& place) {
+  return has(object, field) ? json_number(object, field, place) : otherwise;
+}
+
+bool bool_or(const Json& object, const char* field, bool otherwise, const Place& place) {
+  return has(object, field) ? json_bool(object, field, place) : otherwise;
+}
+
+std::string string_or(const Json& object, const char* field, const char* otherwise, const Place& place) {
+  return has(object, field) ? json_string(object, field, place) : otherwise;
+}
+
+/// Refuses what looks like a LLaMA and computes something else.
+void check_supported(const Json& json, const Place& place) {
+  const std::string type = json_string(json, "model_type", place);
+  if (type != "llama") fail(place, fmt::format("model_type \"{}\" is not supported, only \"llama\" is", type));
+  if (has(json, "architectures")) {
+    const Json& names = json.at("architectures");
+    if (!names.is_array() || names.size() != 1 || names.front() != "LlamaForCausalLM") {
+      fail({place.file, 0, "architectures"}, fmt::format("is {}, [\"LlamaForCausalLM\"] is supported", names.dump()));
+    }
+  }
+  const std::string activation = string_or(json, "hidden_act", "silu", place);
+  if (activation != "silu") fail({place.file, 0, "hidden_act"}, fmt::format("\"{}\" is not supported", activation));
+  for (const char* bias : {"attention_bias", "mlp_bias"}) {
+    if (bool_or(json, bias, false, place)) fail({place.file, 0, bias}, "biases are not supported");
+  }
+  if (has(json, "quantization_config")) {
+    fail({place.file, 0, "quantization_config"}, "quantised checkpoints in Hugging Face layout are not supported");
+  }
+}
+
+RopeScaling read_rope_scaling(const Json& json, const std::string& field, const Place& file) {
+  const Place place{file.file, 0, field};
+  if (!json.is_object()) fail(place, "a JSON object is wanted");
+  const std::string kind =
+      json.contains("rope_type") ? json_string(json, "rope_type", place) : string_or(json, "type", "default", place);
+  RopeScaling scaling;
+  if (kind == "default") return scaling;
+  if (kind == "linear") {
+    scaling.kind = RopeScalingKind::linear;
+    scaling.factor = json_number(json, "factor", place);
+    return scaling;
+  }
+  if (kind != "llama3") fail(place, fmt::format("\"{}\" is not supported, only linear and llama3 are", kind));
+  scaling.kind = RopeScalingKind::llama3;
+  scaling.factor = json_number(json, "factor", place);
+  scaling.low_frequency_factor = json_number(json, "low_freq_factor", place);
+  scaling.high_frequency_factor = json_number(json, "high_freq_factor", place);
+  scaling.original_max_position_embeddings = json_int(json, "original_max_position_embeddings", place);
+  return scaling;
+}
+
+void read_rope(const Json& json, const Place& place, ModelConfig& config) {
+  config.rope_theta = number_or(json, "rope_theta", config.rope_theta, place);
+  // Newer releases of transformers write both theta and scaling into "rope_parameters".
+  for (const char* field : {"rope_scaling", "rope_parameters"}) {
+    if (!has(json, field)) continue;
+    config.rope_scaling = read_rope_scaling(json.at(field), field, place);
+    config.rope_theta = number_or(json.at(field), "rope_theta", config.rope_theta, {place.file, 0, field});
+  }
+}
+
+void read_special_tokens(const Json& json, const Place& place, ModelConfig& config) {
+  if (json.contains("bos_token_id")) config.bos_token_id = int_or(json, "bos_token_id", -1, place);
+  if (!json.contains("eos_token_id")) return;
+  config.eos_token_ids.clear();
+  const Json& end = json.at("eos_token_id");
+  if (end.is_null()) return;
+  if (!end.is_array()) {
+    config.eos_token_ids.push_back(json_int(json, "eos_token_id", place));
+    return;
+  }
+  for (const Json& token : end) {
+    if (!token.is_number_integer()) fail({place.file, 0, "eos_token_id"}, "holds something that is not a token id");
+    config.eos_token_ids.push_back(token.get<std::int64_t>());
+  }
+}
+
+std::string read_dtype(const Json& json, const Place& place) {
+  const char* field = has(json, "torch_dtype") ? "torch_dtype" : "dtype";  // renamed in transformers 4.56
+  const std::string dtype = string_or(json, field, "float32", place);
+  if (dtype != "float32" && dtype != "bfloat16" && dtype != "float16") {
+    fail({place.file, 0, field}, fmt::format("\"{}\" is not float32, bfloat16 or float16", dtype));
+  }
+  return dtype;
+}
+
+Json rope_scaling_json(const RopeScaling& scaling) {
+  switch (scaling.kind) {
+    case RopeScalingKind::none:
+      return nullptr;
+    case RopeScalingKind::linear:
+      // The old name of the field, and nothing else beside it: transformers 4.31 refuses more.
+      return {{"type", "linear"}, {"factor", scaling.factor}};
+    case RopeScalingKind::llama3:
+      return {{"rope_type", "llama3"},
+              {"factor", scaling.factor},
+              {"low_freq_factor", scaling.low_frequency_factor},
+              {"high_freq_factor", scaling.high_frequency_factor},
+              {"original_max_position_embeddings", scaling.original_max_position_embeddings}};
+  }
+  return nullptr;
+}
+
+Json eos_json(const std::vector<std::int64_t>& ids) {
+  if (ids.empty()) return nullptr;
+  return ids.size() == 1 ? Json(ids.front()) : Json(ids);
+}
+
+}  // namespace
+
+void check_config(const ModelConfig& config, const std::string& source) {
+  check_sizes(config, source);
+  if (config.num_attention_heads % config.num_key_value_heads != 0) {
+    fail({source, 0, "num_key_value_heads"}, fmt::format("{} does not divide the {} attention heads",
+                                                         config.num_key_value_heads, config.num_attention_heads));
+  }
+  if (config.head_dim % 2 != 0) fail({source, 0, "head_dim"}, fmt::format("is {}, must be even", config.head_dim));
+  check_positive(config.rms_norm_eps, "rms_norm_eps", source);
+  check_positive(config.rope_theta, "rope_theta", source);
+  check_rope_scaling(config.rope_scaling, source);
+  if (config.bos_token_id != -1) check_token(config.bos_token_id, config, "bos_token_id", source);
+  for (const std::int64_t token : config.eos_token_ids) check_token(token, config, "eos_token_id", source);
+}
+
+ModelConfig read_hugging_face_config(const std::string& path) {
+  const Place place{path, 0, ""};
+  const Json json = parse_json(read_file(path, kMaxConfigBytes), place);
+  if (!json.is_object()) fail(place, "a JSON object is wanted");
+  check_supported(json, place);
+  ModelConfig config;
+  config.hidden_size = json_int(json, "hidden_size", place);
+  config.intermediate_size = json_int(json, "intermediate_size", place);
+  config.num_hidden_layers = json_int(json, "num_hidden_layers", place);
+  config.num_attention_heads = json_int(json, "num_attention_heads", place);
+  config.num_key_value_heads = int_or(json, "num_key_value_heads", config.num_attention_heads, place);
+  config.vocab_size = json_int(json, "vocab_size", place);
+  if (has(json, "head_dim")) {
+    config.head_dim = json_int(json, "head_dim", place);
+  } else {
+    check_size(config.num_attention_heads, kMaxSize, "num_attention_heads", path);
+    if (config.hidden_size % config.num_attention_heads != 0) {
+      fail({path, 0, "num_attention_heads"}, fmt::format("{} does not divide hidden_size {}, and head_dim is not given",
+                                                         config.num_attention_heads, config.hidden_size));
+    }
+    config.head_dim = config.hidden_size / config.num_attention_heads;
+  }
+  // What is absent has the default of transformers' LlamaConfig.
+  config.max_position_embeddings = int_or(json, "max_position_embeddings", 2048, place);
+  config.rms_norm_eps = number_or(json, "rms_norm_eps", 1e-6, place);
+  config.tie_word_embeddings = bool_or(json, "tie_word_embeddings", false, place);
+  read_rope(json, place, config);
+  read_special_tokens(json, place, config);
+  config.torch_dtype = read_dtype(json, place);
+  check_config(config, path);
+  return config;
+}
+
+std::string write_hugging_face_config(const ModelConfig& config) {
+  const Json json = {
+      {"architectures", Json::array({"LlamaForCausalLM"})},
+      {"model_type", "llama"},
+      {"hidden_size", config.hidden_size},
+      {"intermediate_size", config.intermediate_size},
+      {"num_hidden_layers", config.num_hidden_layers},
+      {"num_attention_heads", config.num_attention_heads},
+      {"num_key_value_heads", config.num_key_value_heads},
+      {"head_dim", config.head_dim},
+      {"vocab_size", config.vocab_size},
+      {"max_position_embeddings", config.max_position_embeddings},
+      {"rms_norm_eps", config.rms_norm_eps},
+      {"rope_theta", config.rope_theta},
+      {"rope_scaling", rope_scaling_json(config.rope_scaling)},
+      {"hidden_act", "silu"},
+      {"attention_bias", false},
+      {"mlp_bias", false},
+      {"tie_word_embeddings", config.tie_word_embeddings},
+      {"bos_token_id", config.bos_token_id < 0 ? Json(nullptr) : Json(config.bos_token_id)},
+      {"eos_token_id", eos_json(config.eos_token_ids)},
+      {"torch_dtype", config.torch_dtype},
+  };
+  return json.dump(2) + "\n";
+}
+
+}  // namespace mathtrap

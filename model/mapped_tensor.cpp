@@ -1,0 +1,73 @@
+#include "model/mapped_tensor.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/core/TensorOptions.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+
+namespace mathtrap {
+
+SharedFile share_file(const std::string& path) {
+  return std::make_shared<const MappedFile>(path);
+}
+
+std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 62;
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (size < 0) return std::nullopt;
+    // An empty tensor's other sizes are bounded too: LibTorch multiplies them for the strides.
+    if (size > 1 && count > kLargest / size) return std::nullopt;
+    if (size > 0) count *= size;
+  }
+  for (const std::int64_t size : shape) {
+    if (size == 0) return 0;
+  }
+  return count;
+}
+
+at::Tensor mapped_tensor(const SharedFile& file, std::span<const std::byte> bytes, std::span<const std::int64_t> shape,
+                         at::ScalarType type) {
+  const at::IntArrayRef sizes(shape.data(), shape.size());
+  const std::size_t alignment = c10::elementSize(type);
+  if (bytes.empty() || reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment != 0) {
+    const at::Tensor copy = at::empty(sizes, at::TensorOptions(type));
+    if (!bytes.empty()) std::memcpy(copy.data_ptr(), bytes.data(), bytes.size());
+    return copy;
+  }
+  // LibTorch has no read-only tensors; nothing writes to weights that were read.
+  auto* data = const_cast<std::byte*>(bytes.data());
+  return at::from_blob(
+      data, sizes, [file](void*) {}, at::TensorOptions(type));
+}
+
+void release_pages(const SharedFile& file, const at::Tensor& tensor) {
+  const std::span<const std::byte> mapped = file->bytes();
+  const auto* first = static_cast<const std::byte*>(tensor.data_ptr());
+  const std::less<> before;
+  if (before(first, mapped.data()) || !before(first, mapped.data() + mapped.size())) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(first) + page - 1) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(first + tensor.nbytes()) / page * page;
+  // A hint: when it fails, the pages stay resident and nothing else changes.
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+at::Tensor rotary_halves(const at::Tensor& weight, std::int64_t heads) {
+  return weight.view({heads, weight.size(0) / heads / 2, 2, weight.size(1)})
+      .transpose(1, 2)
+      .clone(at::MemoryFormat::Contiguous)
+      .view(weight.sizes());
+}
+
+std::string shape_text(std::span<const std::int64_t> shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+}  // namespace mathtrap

@@ -1,0 +1,77 @@
+// Whole checkpoints: folders written and read, shards, and that the same model is the same in each format.
+#include <ATen/Functions.h>
+#include <fmt/format.h>
+
+#include "model/checkpoint.h"
+#include "model/safetensors.h"
+#include "support/error.h"
+#include "support/random.h"
+#include "tests/catch.h"
+#include "tests/model/scratch.h"
+#include "tests/model/small_checkpoint.h"
+#include "tests/shared_data.h"
+
+using namespace mathtrap;
+
+namespace {
+
+void check_same(const Checkpoint& one, const Checkpoint& other) {
+  REQUIRE(one.tensors.size() == other.tensors.size());
+  for (const auto& [name, tensor] : one.tensors) {
+    INFO(name);
+    REQUIRE(other.tensors.contains(name));
+    CHECK(other.tensors.at(name).equal(tensor));
+  }
+  CHECK(write_hugging_face_config(one.config) == write_hugging_face_config(other.config));
+}
+
+}  // namespace
+
+TEST_CASE("a folder that was written reads back the same") {
+  const ScratchFolder folder;
+  for (const bool tied : {false, true}) {
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
+      const Checkpoint checkpoint = small_checkpoint(tied, type);
+      write_hugging_face_folder(folder / "model", checkpoint);
+      const Checkpoint again = read_checkpoint(folder / "model");
+      check_same(checkpoint, again);
+      CHECK(again.tokenizer_model == checkpoint.tokenizer_model);
+    }
+  }
+}
+
+TEST_CASE("a checkpoint may be written over the folder that it was read from") {
+  const ScratchFolder folder;
+  write_hugging_face_folder(folder / "model", small_checkpoint());
+  const Checkpoint checkpoint = read_checkpoint(folder / "model");
+  write_hugging_face_folder(folder / "model", checkpoint);
+  check_same(checkpoint, read_checkpoint(folder / "model"));
+}
+
+TEST_CASE("shards with an index are read as one") {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = small_checkpoint();
+  write_sharded(folder.path(), checkpoint);
+  check_same(checkpoint, read_checkpoint(folder.path()));
+}
+
+TEST_CASE("frequencies that old checkpoints store, and a tied head stored twice, are left out") {
+  const ScratchFolder folder;
+  const Checkpoint checkpoint = small_checkpoint(true);
+  write_hugging_face_folder(folder.path(), checkpoint);
+  auto tensors = checkpoint.tensors;
+  tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = at::ones({4});
+  tensors["lm_head.weight"] = tensors.at("model.embed_tokens.weight");
+  write_safetensors(folder / "model.safetensors", tensors, {});
+  check_same(checkpoint, read_checkpoint(folder.path()));
+}
+
+TEST_CASE("the stories260K folder loads") {
+  if (!has_shared_data("data/models/stories260K-hf")) return;
+  const Checkpoint checkpoint = read_checkpoint(shared_data("data/models/stories260K-hf").string());
+  CHECK(checkpoint.tensors.size() == 47);
+  CHECK(checkpoint.config.tie_word_embeddings);
+  CHECK(checkpoint.config.head_dim == 8);
+  CHECK(checkpoint.config.num_key_value_heads == 4);
+  CHECK_FALSE(checkpoint.tokenizer_model.empty());
+}

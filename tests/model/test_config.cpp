@@ -1,0 +1,146 @@
+// config.json: what is read, what is refused, and that it survives writing.
+#include <fmt/format.h>
+
+#include "model/config.h"
+#include "support/error.h"
+#include "support/json.h"
+#include "tests/catch.h"
+#include "tests/model/scratch.h"
+
+using namespace mathtrap;
+
+namespace {
+
+const char* const kMinimal = R"({
+  "model_type": "llama", "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 5, "num_attention_heads": 8,
+  "vocab_size": 512
+})";
+
+/// The minimal configuration with fields of a JSON object changed or added.
+std::string with(const std::string& changes) {
+  Json json = Json::parse(kMinimal);
+  json.update(Json::parse(changes));
+  return json.dump();
+}
+
+ModelConfig read(const std::string& json) {
+  const ScratchFolder folder;
+  return read_hugging_face_config(folder.write("config.json", json));
+}
+
+}  // namespace
+
+TEST_CASE("a configuration has transformers' defaults where a field is absent") {
+  const ModelConfig config = read(kMinimal);
+  CHECK(config.head_dim == 8);
+  CHECK(config.num_key_value_heads == 8);
+  CHECK(config.max_position_embeddings == 2048);
+  CHECK(config.rms_norm_eps == 1e-6);
+  CHECK(config.rope_theta == 10000.0);
+  CHECK(config.rope_scaling.kind == RopeScalingKind::none);
+  CHECK_FALSE(config.tie_word_embeddings);
+  CHECK(config.bos_token_id == 1);
+  CHECK(config.eos_token_ids == std::vector<std::int64_t>{2});
+  CHECK(config.torch_dtype == "float32");
+}
+
+TEST_CASE("null is the same as absent, and no begin-of-text where bos_token_id is null") {
+  const ModelConfig config = read(with(R"({"head_dim": null, "num_key_value_heads": null, "rope_scaling": null,
+                                           "bos_token_id": null, "eos_token_id": [2, 7]})"));
+  CHECK(config.head_dim == 8);
+  CHECK(config.num_key_value_heads == 8);
+  CHECK(config.bos_token_id == -1);
+  CHECK(config.eos_token_ids == std::vector<std::int64_t>{2, 7});
+}
+
+TEST_CASE("rotary scaling is read in each of its spellings") {
+  const ModelConfig linear = read(with(R"({"rope_scaling": {"type": "linear", "factor": 2.0}})"));
+  CHECK(linear.rope_scaling.kind == RopeScalingKind::linear);
+  CHECK(linear.rope_scaling.factor == 2.0);
+
+  const char* llama3 = R"("factor": 8.0, "low_freq_factor": 1.5, "high_freq_factor": 5.0,
+                          "original_max_position_embeddings": 4096)";
+  const ModelConfig old = read(with(fmt::format(R"({{"rope_scaling": {{"rope_type": "llama3", {}}}}})", llama3)));
+  CHECK(old.rope_scaling.kind == RopeScalingKind::llama3);
+  CHECK(old.rope_scaling.low_frequency_factor == 1.5);
+  CHECK(old.rope_scaling.high_frequency_factor == 5.0);
+  CHECK(old.rope_scaling.original_max_position_embeddings == 4096);
+
+  const ModelConfig current = read(
+      with(fmt::format(R"({{"rope_parameters": {{"rope_type": "llama3", "rope_theta": 500000.0, {}}}}})", llama3)));
+  CHECK(current.rope_scaling.kind == RopeScalingKind::llama3);
+  CHECK(current.rope_theta == 500000.0);
+
+  CHECK(read(with(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})")).rope_theta == 7.0);
+}
+
+TEST_CASE("a written configuration reads back the same") {
+  ModelConfig config = read(with(R"({"head_dim": 16, "num_key_value_heads": 2, "tie_word_embeddings": true,
+                                     "rms_norm_eps": 1e-5, "eos_token_id": [2, 3], "bos_token_id": null})"));
+  config.rope_scaling = {RopeScalingKind::llama3, 32, 1, 4, 8192};
+  config.rope_theta = 500000;
+  config.torch_dtype = "bfloat16";
+  const std::string text = write_hugging_face_config(config);
+  const ModelConfig again = read(text);
+  CHECK(write_hugging_face_config(again) == text);
+  CHECK(again.head_dim == 16);
+  CHECK(again.num_key_value_heads == 2);
+  CHECK(again.tie_word_embeddings);
+  CHECK(again.rms_norm_eps == 1e-5);
+  CHECK(again.rope_theta == 500000);
+  CHECK(again.rope_scaling.kind == RopeScalingKind::llama3);
+  CHECK(again.rope_scaling.factor == 32);
+  CHECK(again.bos_token_id == -1);
+  CHECK(again.eos_token_ids == std::vector<std::int64_t>{2, 3});
+  CHECK(again.torch_dtype == "bfloat16");
+}
+
+TEST_CASE("a configuration that is wrong or not supported is refused, and the message names the field") {
+  struct Case {
+    const char* changes;
+    const char* message;
+  };
+  const Case cases[] = {
+      {R"({"model_type": "llama_moe"})", "model_type \"llama_moe\" is not supported"},
+      {R"({"architectures": ["LlamaForSequenceClassification"]})", "architectures: is [\"LlamaForSeq"},
+      {R"({"hidden_act": "gelu"})", "hidden_act: \"gelu\""},
+      {R"({"attention_bias": true})", "attention_bias: "},
+      {R"({"mlp_bias": true})", "mlp_bias: "},
+      {R"({"quantization_config": {"bits": 4}})", "quantization_config: "},
+      {R"({"hidden_size": 0})", "hidden_size: is 0, must be positive"},
+      {R"({"intermediate_size": -172})", "intermediate_size: is -172, must be positive"},
+      {R"({"num_hidden_layers": 1000000})", "num_hidden_layers: is 1000000, at most"},
+      {R"({"num_attention_heads": 0})", "num_attention_heads: is 0"},
+      {R"({"num_attention_heads": 7})", "num_attention_heads: 7 does not divide hidden_size 64"},
+      {R"({"num_key_value_heads": 3})", "num_key_value_heads: 3 does not divide"},
+      {R"({"num_key_value_heads": 0})", "num_key_value_heads: is 0"},
+      {R"({"head_dim": 7})", "head_dim: is 7, must be even"},
+      {R"({"head_dim": "8"})", "\"head_dim\" is a string"},
+      {R"({"hidden_size": 64.5})", "\"hidden_size\" is a number"},
+      {R"({"vocab_size": 99999999999})", "vocab_size: is 99999999999, at most"},
+      {R"({"vocab_size": 18446744073709551615})", "\"vocab_size\" is too large"},
+      {R"({"vocab_size": 16777216, "hidden_size": 16777216})", "hidden_size, vocab_size: 16777216 times 16777216"},
+      {R"({"max_position_embeddings": -1})", "max_position_embeddings: is -1"},
+      {R"({"rms_norm_eps": 0})", "rms_norm_eps: is 0"},
+      {R"({"rope_theta": -1.0})", "rope_theta: is -1"},
+      {R"({"rope_scaling": {"type": "yarn", "factor": 2.0}})", "rope_scaling: \"yarn\" is not supported"},
+      {R"({"rope_scaling": {"type": "linear"}})", "\"factor\" is missing"},
+      {R"({"rope_scaling": {"type": "linear", "factor": 0}})", "rope_scaling.factor: is 0"},
+      {R"({"rope_scaling": 3})", "rope_scaling: a JSON object is wanted"},
+      {R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4,
+           "original_max_position_embeddings": 8192}})",
+       "high_freq_factor: must be above"},
+      {R"({"bos_token_id": 512})", "bos_token_id: is 512, outside the vocabulary of 512"},
+      {R"({"eos_token_id": [2, -5]})", "eos_token_id: is -5"},
+      {R"({"eos_token_id": [[2]]})", "eos_token_id: holds something"},
+      {R"({"torch_dtype": "int8"})", "torch_dtype: \"int8\""},
+  };
+  for (const Case& bad : cases) {
+    const std::string message = error_of([&] { read(with(bad.changes)); });
+    INFO(bad.changes << "\n" << message);
+    CHECK(contains(message, bad.message));
+  }
+  CHECK(contains(error_of([] { read("[1]"); }), "a JSON object is wanted"));
+  CHECK(contains(error_of([] { read("{"); }), "not valid JSON"));
+  CHECK(contains(error_of([] { read("{}"); }), "\"model_type\" is missing"));
+}

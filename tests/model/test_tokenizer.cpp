@@ -1,0 +1,174 @@
+// SentencePiece behind its bridge: golden token ids, text of pieces, and vocabularies made here.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <sstream>
+#include <thread>
+
+#include "model/tokenizer.h"
+#include "support/files.h"
+#include "tests/catch.h"
+#include "tests/model/scratch.h"
+#include "tests/shared_data.h"
+
+using namespace mathtrap;
+
+namespace {
+
+using Ids = std::vector<TokenId>;
+
+Tokenizer load(std::string_view relative) {
+  const auto path = shared_data(relative);
+  return {read_file(path), path.string()};
+}
+
+/// A vocabulary of bytes and a few merges.
+std::vector<VocabularyPiece> small_vocabulary() {
+  std::vector<VocabularyPiece> pieces = {{"<unk>", 0, 2}, {"<s>", 0, 3}, {"</s>", 0, 3}};
+  for (int byte = 0; byte < 256; ++byte) pieces.push_back({fmt::format("<0x{:02X}>", byte), 0, 6});
+  float score = 0;
+  for (const char* text : {"\u2581a", "bc", "\u2581abc", "\u2581", "a", "b", "c"}) pieces.push_back({text, score--, 1});
+  return pieces;
+}
+
+Tokenizer small_tokenizer(bool add_dummy_prefix = true) {
+  return {serialise_sentencepiece_model(small_vocabulary(), 1, 2, 0, add_dummy_prefix), "small"};
+}
+
+std::string joined_pieces(const Tokenizer& tokenizer, const Ids& ids) {
+  std::string text;
+  for (const TokenId id : ids) text += tokenizer.piece_text(id);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("token ids equal the golden cases of LLaMA's vocabulary") {
+  const char* inputs = "data/models/vocab-gguf/ggml-vocab-llama-spm.gguf.inp";
+  if (!has_shared_data(inputs)) return;
+  const Tokenizer tokenizer = load("data/models/llama2-tokenizer/tokenizer.model");
+  REQUIRE(tokenizer.vocab_size() == 32000);
+  CHECK(tokenizer.bos() == 1);
+  CHECK(tokenizer.eos() == 2);
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  std::string text = read_file(shared_data(inputs));
+  std::istringstream answers(read_file(shared_data("data/models/vocab-gguf/ggml-vocab-llama-spm.gguf.out")));
+  int cases = 0;
+  for (std::size_t end = text.find(separator); end != std::string::npos; end = text.find(separator)) {
+    const std::string input = text.substr(0, end);
+    text.erase(0, end + separator.size());
+    std::string line;
+    REQUIRE(std::getline(answers, line));
+    std::istringstream numbers(line);
+    Ids wanted;
+    for (TokenId id = 0; numbers >> id;) wanted.push_back(id);
+    INFO("input: \"" << input << '"');
+    CHECK(tokenizer.encode(input) == wanted);
+    ++cases;
+  }
+  CHECK(cases > 40);
+}
+
+TEST_CASE("pieces give blanks, bytes and nothing for control tokens") {
+  const Tokenizer tokenizer = small_tokenizer();
+  CHECK(tokenizer.vocab_size() == 266);
+  CHECK(tokenizer.bos() == 1);
+  CHECK(tokenizer.eos() == 2);
+  CHECK(tokenizer.piece_text(0) == " \u2047 ");
+  CHECK(tokenizer.piece_text(1).empty());
+  CHECK(tokenizer.piece_text(3) == std::string(1, '\0'));
+  CHECK(tokenizer.piece_text(3 + 0xe2) == "\xe2");
+  CHECK(tokenizer.piece_text(261) == " abc");
+  CHECK(tokenizer.decode(Ids{1, 261, 3 + 'x', 262, 260, 2}) == "abcx bc");
+}
+
+TEST_CASE("text is split by the scores of a vocabulary, and unknown bytes by byte pieces") {
+  CHECK(small_tokenizer().encode("abc") == Ids{261});
+  CHECK(small_tokenizer().encode("").empty());
+  CHECK(small_tokenizer().encode("  a") == Ids{262, 262, 259});
+  CHECK(small_tokenizer().encode("\u00e9") == Ids{262, 3 + 0xc3, 3 + 0xa9});
+  CHECK(small_tokenizer(false).encode("abc") == Ids{263, 260});
+}
+
+TEST_CASE("any bytes can be encoded") {
+  const Tokenizer tokenizer = small_tokenizer();
+  CHECK(joined_pieces(tokenizer, tokenizer.encode(std::string("a\0b", 3))) == std::string(" a\0b", 4));
+  // What is not UTF-8 becomes the replacement character.
+  CHECK(joined_pieces(tokenizer, tokenizer.encode("a\xff")) == " a\ufffd");
+}
+
+TEST_CASE("a vocabulary without begin-of-text says so") {
+  const Tokenizer tokenizer(serialise_sentencepiece_model(small_vocabulary(), -1, -1, 0, true), "small");
+  CHECK(tokenizer.bos() == -1);
+  CHECK(tokenizer.eos() == -1);
+}
+
+TEST_CASE("ids outside the vocabulary are refused") {
+  const Tokenizer tokenizer = small_tokenizer();
+  CHECK_THROWS_AS(tokenizer.decode(Ids{266}), Error);
+  CHECK_THROWS_AS(tokenizer.decode(Ids{-1}), Error);
+  CHECK_THROWS_AS(tokenizer.piece_text(266), Error);
+}
+
+TEST_CASE("threads share a tokenizer") {
+  const Tokenizer tokenizer = small_tokenizer();
+  const std::string text = "abc bca \u00e9 abc";
+  const Ids wanted = tokenizer.encode(text);
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4);
+  for (int& count : wrong) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 2000; ++i) {
+        if (tokenizer.encode(text) != wanted || tokenizer.decode(wanted) != text) ++count;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == std::vector<int>(4));
+}
+
+TEST_CASE("a text of megabytes is encoded in seconds") {
+  const Tokenizer tokenizer = small_tokenizer();
+  std::string text;
+  while (text.size() < (std::size_t{4} << 20)) text += "abc bca cab, 12 and \u00e9. ";
+  const auto start = std::chrono::steady_clock::now();
+  const Ids ids = tokenizer.encode(text);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+  CHECK(joined_pieces(tokenizer, ids) == " " + text);
+}
+
+TEST_CASE("what is no SentencePiece model is refused in one line") {
+  const std::string good = serialise_sentencepiece_model(small_vocabulary(), 1, 2, 0, true);
+  struct Case {
+    std::string model;
+    const char* message;
+  };
+  std::vector<VocabularyPiece> no_unknown = small_vocabulary();
+  no_unknown[0].type = 1;
+  std::vector<VocabularyPiece> twice = small_vocabulary();
+  twice[261].text = "bc";
+  std::vector<VocabularyPiece> no_text = small_vocabulary();
+  no_text[261].text.clear();
+  std::vector<VocabularyPiece> no_number = small_vocabulary();
+  no_number[261].score = std::numeric_limits<float>::quiet_NaN();
+  const auto make = [](const std::vector<VocabularyPiece>& pieces) {
+    return serialise_sentencepiece_model(pieces, 1, 2, 0, true);
+  };
+  const Case cases[] = {
+      {"", "has no SentencePiece vocabulary"},
+      {"version https://git-lfs.github.com/spec/v1", "damaged, or not a SentencePiece model"},
+      {good.substr(0, good.size() / 2), "damaged, or not a SentencePiece model"},
+      {make({}), "it has no pieces"},
+      {make(no_unknown), "unk is not defined"},
+      {make(twice), "is already defined"},
+      {make(no_text), "piece 261: has no text"},
+      {make(no_number), "piece 261: its score is not a number"},
+  };
+  for (const Case& bad : cases) {
+    const std::string message = error_of([&] { Tokenizer(bad.model, "file"); });
+    INFO(message);
+    CHECK(contains(message, bad.message));
+    CHECK(contains(message, "file: "));
+    CHECK_FALSE(contains(message, "\n"));
+  }
+}
