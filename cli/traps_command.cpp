@@ -1,0 +1,95 @@
+// mathtrap traps: authoring. `generate` draws instances of families.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "cli/commands.h"
+#include "support/files.h"
+#include "support/interrupt.h"
+#include "support/log.h"
+#include "support/progress.h"
+#include "traps/generate.h"
+#include "traps/toml_folder.h"
+
+namespace mathtrap {
+namespace {
+
+struct GenerateOptions {
+  std::string families;
+  std::string split = "train";
+  std::uint64_t count = 100;
+  std::string output;
+};
+
+/// Lines of a data set, to a file that appears whole or to stdout.
+class LineSink {
+ public:
+  LineSink(const std::string& path, std::uint64_t total) : progress_("generate", total, "problems") {
+    if (!path.empty()) file_.emplace(path);
+  }
+
+  void write(const std::string& line) {
+    if (interrupted()) throw Error("interrupted; nothing was written");
+    if (file_) {
+      file_->write(line + "\n");
+      progress_.update(++lines_);
+    } else {
+      fmt::print("{}\n", line);
+    }
+  }
+
+  void finish() {
+    if (file_) file_->commit();
+  }
+
+ private:
+  Progress progress_;
+  std::optional<AtomicFile> file_;
+  std::uint64_t lines_ = 0;
+};
+
+/// A folder of reply forms is known by its files: they hold [[example]].
+bool holds_reply_forms(const std::string& path) {
+  const std::string first = toml_files(path).front();
+  return read_toml_file(first).contains("example");
+}
+
+int generate(const GenerateOptions& options, const CommonOptions& common) {
+  const std::string path = options.families.empty() ? resource("datasets/families").string() : options.families;
+  const Split split = parse_split(options.split);
+  LineSink sink(options.output, options.count);
+  std::uint64_t repeats = 0;
+  if (holds_reply_forms(path)) {
+    repeats = generate_replies(read_reply_forms(path), split, options.count, common.seed,
+                               [&](const FormedReply& reply) { sink.write(write_json_reply(reply)); });
+  } else {
+    repeats = generate_records(read_families(path), split, options.count, common.seed,
+                               [&](const Record& record) { sink.write(write_json_record(record)); });
+  }
+  sink.finish();
+  if (repeats != 0)
+    note(fmt::format("{} of {} repeat an earlier problem: their families have no more", repeats, options.count));
+  return 0;
+}
+
+}  // namespace
+
+void add_traps_command(CLI::App& program, CommonOptions& common, CommandAction& action) {
+  CLI::App* traps = program.add_subcommand("traps", "Author problems and their traps");
+  traps->require_subcommand(1);
+
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = traps->add_subcommand("generate", "Draw fresh problems from families, as JSONL");
+  add_common_options(*command, common);
+  command->add_option("--families", options->families,
+                      "Folder or file of families (default: the shipped ones) or reply forms");
+  command->add_option("--split", options->split, "train, validation or test: they share no texts")
+      ->capture_default_str();
+  command->add_option("--count", options->count, "How many, the families in turn")->capture_default_str();
+  command->add_option("-o,--output", options->output, "File to write (default: stdout)");
+  command->callback(
+      [options, &common, &action] { action = [options, &common] { return generate(*options, common); }; });
+}
+
+}  // namespace mathtrap
