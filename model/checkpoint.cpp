@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <set>
+#include <fstream>
 #include <string_view>
 
+#include "model/gguf.h"
 #include "model/large_json.h"
 #include "model/mapped_tensor.h"
+#include "model/meta_checkpoint.h"
+#include "model/pytorch_file.h"
 #include "model/safetensors.h"
 #include "model/tokenizer.h"
+#include "model/weights.h"
 #include "support/error.h"
 #include "support/files.h"
 
@@ -24,7 +28,7 @@ constexpr std::uint64_t kMaxTokenizerBytes = std::uint64_t{64} << 20;
 using Tensors = std::map<std::string, at::Tensor>;
 
 Tensors read_weight_file(const fs::path& path) {
-  return read_safetensors(path);
+  return path.extension() == ".safetensors" ? read_safetensors(path) : read_pytorch_file(path.string());
 }
 
 /// The shards that an index names, each with the tensors that it should hold.
@@ -64,43 +68,6 @@ std::string read_tokenizer(const fs::path& folder) {
   return fs::exists(path) ? read_file(path, kMaxTokenizerBytes) : "";
 }
 
-/// Tensors that older releases of transformers stored and that are computed here.
-bool is_computed(std::string_view name) {
-  return name.ends_with(".rotary_emb.inv_freq");
-}
-
-void check_dtype(const at::Tensor& tensor, const Place& place) {
-  const at::ScalarType type = tensor.scalar_type();
-  if (type == at::kFloat || type == at::kBFloat16 || type == at::kHalf) return;
-  fail(place, fmt::format("is of dtype {}; float32, bfloat16 and float16 are supported", c10::toString(type)));
-}
-
-/// The weights are those of the configuration: none missing, none in another shape, none too many.
-void check_tensors(Checkpoint& checkpoint) {
-  std::erase_if(checkpoint.tensors, [](const auto& item) { return is_computed(item.first); });
-  // A tied head that is stored nevertheless is a copy of the embedding.
-  if (checkpoint.config.tie_word_embeddings) checkpoint.tensors.erase("lm_head.weight");
-  std::size_t found = 0;
-  std::set<std::string> names;
-  for (const ExpectedTensor& expected : expected_tensors(checkpoint.config)) {
-    const Place place{checkpoint.source, 0, expected.name};
-    const auto tensor = checkpoint.tensors.find(expected.name);
-    if (tensor == checkpoint.tensors.end()) fail(place, "the tensor is missing");
-    const at::IntArrayRef shape = tensor->second.sizes();
-    if (shape != at::IntArrayRef(expected.shape)) {
-      fail(place, fmt::format("has shape {}, the configuration says {}", shape_text({shape.data(), shape.size()}),
-                              shape_text(expected.shape)));
-    }
-    check_dtype(tensor->second, place);
-    names.insert(expected.name);
-    ++found;
-  }
-  if (found == checkpoint.tensors.size()) return;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    if (!names.contains(name)) fail({checkpoint.source, 0, name}, "no such tensor is in a LLaMA of this configuration");
-  }
-}
-
 void check_tokenizer(const Checkpoint& checkpoint, const std::string& source) {
   if (checkpoint.tokenizer_model.empty()) return;
   const Tokenizer tokenizer(checkpoint.tokenizer_model, source);
@@ -110,9 +77,12 @@ void check_tokenizer(const Checkpoint& checkpoint, const std::string& source) {
   }
 }
 
-const char* dtype_name(at::ScalarType type) {
-  if (type == at::kBFloat16) return "bfloat16";
-  return type == at::kHalf ? "float16" : "float32";
+/// The first four bytes of a file.
+std::string read_magic(const fs::path& path) {
+  std::string magic(4, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(magic.data(), static_cast<std::streamsize>(magic.size()));
+  return magic;
 }
 
 Checkpoint read_hugging_face_folder(const fs::path& folder) {
@@ -122,43 +92,39 @@ Checkpoint read_hugging_face_folder(const fs::path& folder) {
   checkpoint.source = folder;
   checkpoint.config = read_hugging_face_config(config);
   checkpoint.tensors = read_weights(folder);
-  checkpoint.tokenizer_model = read_tokenizer(folder);
-  check_tensors(checkpoint);
-  check_tokenizer(checkpoint, folder / "tokenizer.model");
+  check_weights(checkpoint);
   return checkpoint;
+}
+
+/// A PyTorch file with the names of Hugging Face, and config.json beside it, or with those of Meta.
+Checkpoint read_single_pytorch_file(const fs::path& path) {
+  const SharedFile file = share_file(path);
+  Tensors tensors = read_pytorch_file(file, path);
+  if (has_meta_names(tensors)) return make_meta_checkpoint(file, std::move(tensors), path);
+  const fs::path config = path.parent_path() / "config.json";
+  if (!fs::exists(config)) fail({path, 0, ""}, "there is no config.json beside it");
+  Checkpoint checkpoint;
+  checkpoint.source = path;
+  checkpoint.config = read_hugging_face_config(config);
+  checkpoint.tensors = std::move(tensors);
+  check_weights(checkpoint);
+  return checkpoint;
+}
+
+Checkpoint read_kind_of(const fs::path& path) {
+  if (fs::is_directory(path)) return read_hugging_face_folder(path);
+  const std::string magic = read_magic(path);
+  if (magic == "GGUF") return read_gguf(path);
+  if (path.extension() == ".safetensors" || path.filename() == "config.json") {
+    fail({path, 0, ""}, "give the folder that it lies in");
+  }
+  return read_single_pytorch_file(path);
 }
 
 }  // namespace
 
-std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
-  const std::int64_t hidden = config.hidden_size;
-  const std::int64_t intermediate = config.intermediate_size;
-  const std::int64_t query = config.num_attention_heads * config.head_dim;
-  const std::int64_t key = config.num_key_value_heads * config.head_dim;
-  std::vector<ExpectedTensor> expected = {{"model.embed_tokens.weight", {config.vocab_size, hidden}}};
-  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const std::string prefix = fmt::format("model.layers.{}.", layer);
-    const auto add = [&](const char* name, std::vector<std::int64_t> shape) {
-      expected.push_back({prefix + name, std::move(shape)});
-    };
-    add("input_layernorm.weight", {hidden});
-    add("self_attn.q_proj.weight", {query, hidden});
-    add("self_attn.k_proj.weight", {key, hidden});
-    add("self_attn.v_proj.weight", {key, hidden});
-    add("self_attn.o_proj.weight", {hidden, query});
-    add("post_attention_layernorm.weight", {hidden});
-    add("mlp.gate_proj.weight", {intermediate, hidden});
-    add("mlp.up_proj.weight", {intermediate, hidden});
-    add("mlp.down_proj.weight", {hidden, intermediate});
-  }
-  expected.push_back({"model.norm.weight", {hidden}});
-  if (!config.tie_word_embeddings) expected.push_back({"lm_head.weight", {config.vocab_size, hidden}});
-  return expected;
-}
-
 std::map<std::string, at::Tensor> read_weights(const std::string& folder) {
-  constexpr std::string_view kNames[] = {"model.safetensors"};
-  for (const std::string_view name : kNames) {
+  for (const std::string_view name : {"model.safetensors", "pytorch_model.bin"}) {
     const fs::path whole = fs::path(folder) / name;
     if (fs::exists(whole)) return read_weight_file(whole);
     const fs::path index = fs::path(folder) / fmt::format("{}.index.json", name);
@@ -169,25 +135,27 @@ std::map<std::string, at::Tensor> read_weights(const std::string& folder) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   if (!fs::exists(path)) fail({path, 0, ""}, "does not exist");
-  Checkpoint checkpoint = read_hugging_face_folder(path);
-  checkpoint.config.torch_dtype = dtype_name(checkpoint.tensors.at("model.embed_tokens.weight").scalar_type());
+  Checkpoint checkpoint = read_kind_of(path);
+  if (!checkpoint.tokenizer_model.empty()) {
+    check_tokenizer(checkpoint, path);
+  } else {
+    const fs::path folder = fs::is_directory(path) ? fs::path(path) : fs::path(path).parent_path();
+    checkpoint.tokenizer_model = read_tokenizer(folder);
+    check_tokenizer(checkpoint, folder / "tokenizer.model");
+  }
   return checkpoint;
 }
 
 void write_hugging_face_folder(const std::string& folder, const Checkpoint& checkpoint) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) fail({folder, 0, ""}, fmt::format("cannot make the folder: {}", error.message()));
-  Tensors tensors;
-  for (const ExpectedTensor& expected : expected_tensors(checkpoint.config)) {
-    tensors.emplace(expected.name, checkpoint.tensors.at(expected.name));
-  }
-  ModelConfig config = checkpoint.config;
-  config.torch_dtype = dtype_name(tensors.at("model.embed_tokens.weight").scalar_type());
+  Checkpoint checked = checkpoint;
+  check_weights(checked);
   const fs::path to(folder);
-  write_safetensors(to / "model.safetensors", tensors, {{"format", "pt"}});
-  if (!checkpoint.tokenizer_model.empty()) write_file_atomically(to / "tokenizer.model", checkpoint.tokenizer_model);
-  write_file_atomically(to / "config.json", write_hugging_face_config(config));
+  std::error_code error;
+  fs::create_directories(to, error);
+  if (error) fail({folder, 0, ""}, fmt::format("cannot make the folder: {}", error.message()));
+  write_safetensors(to / "model.safetensors", checked.tensors, {{"format", "pt"}});
+  if (!checked.tokenizer_model.empty()) write_file_atomically(to / "tokenizer.model", checked.tokenizer_model);
+  write_file_atomically(to / "config.json", write_hugging_face_config(checked.config));
 }
 
 }  // namespace mathtrap

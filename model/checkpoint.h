@@ -25,15 +25,6 @@ struct Checkpoint {
   std::string source;  ///< the path, for messages
 };
 
-/// A tensor that a model of a configuration consists of.
-struct ExpectedTensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
-};
-
-/// In the order of the computation. Linear weights are [out, in].
-std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config);
-
 /// Reads a checkpoint of any supported kind and checks that every tensor the configuration needs is there in its shape,
 /// that no other is, and that the tokenizer's vocabulary fits the embedding. Throws Error with one line that names
 /// file, field or tensor. Every size is checked before memory is taken.

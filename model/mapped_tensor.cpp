@@ -47,23 +47,19 @@ at::Tensor mapped_tensor(const SharedFile& file, std::span<const std::byte> byte
       data, sizes, [file](void*) {}, at::TensorOptions(type));
 }
 
-void release_pages(const SharedFile& file, const at::Tensor& tensor) {
+void release_pages(const SharedFile& file, std::span<const std::byte> bytes) {
   const std::span<const std::byte> mapped = file->bytes();
-  const auto* first = static_cast<const std::byte*>(tensor.data_ptr());
   const std::less<> before;
-  if (before(first, mapped.data()) || !before(first, mapped.data() + mapped.size())) return;
+  if (before(bytes.data(), mapped.data()) || !before(bytes.data(), mapped.data() + mapped.size())) return;
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(first) + page - 1) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(first + tensor.nbytes()) / page * page;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
   // A hint: when it fails, the pages stay resident and nothing else changes.
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
-at::Tensor rotary_halves(const at::Tensor& weight, std::int64_t heads) {
-  return weight.view({heads, weight.size(0) / heads / 2, 2, weight.size(1)})
-      .transpose(1, 2)
-      .clone(at::MemoryFormat::Contiguous)
-      .view(weight.sizes());
+void release_pages(const SharedFile& file, const at::Tensor& tensor) {
+  release_pages(file, {static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()});
 }
 
 std::string shape_text(std::span<const std::int64_t> shape) {

@@ -28,13 +28,10 @@ std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape);
 at::Tensor mapped_tensor(const SharedFile& file, std::span<const std::byte> bytes, std::span<const std::int64_t> shape,
                          at::ScalarType type);
 
-/// Says that a tensor of the file was copied and is not needed soon, so that it does not count as resident twice.
-/// Does nothing when the tensor lies elsewhere.
+/// Says that bytes, or a tensor, of the file were copied and are not needed soon, so that they do not count as resident
+/// twice. Does nothing when they lie elsewhere.
+void release_pages(const SharedFile& file, std::span<const std::byte> bytes);
 void release_pages(const SharedFile& file, const at::Tensor& tensor);
-
-/// Query or key weights [heads * head_dim, in] whose rotary pairs lie side by side (Meta, GGUF), copied into Hugging
-/// Face's order: of each head first all first members of pairs, then all second ones.
-at::Tensor rotary_halves(const at::Tensor& weight, std::int64_t heads);
 
 /// "[4, 3]"
 std::string shape_text(std::span<const std::int64_t> shape);

@@ -8,6 +8,7 @@
 
 #include "model/safetensors.h"
 #include "model/tokenizer.h"
+#include "model/weights.h"
 #include "support/files.h"
 
 namespace mathtrap {

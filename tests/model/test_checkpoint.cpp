@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include "model/checkpoint.h"
+#include "model/gguf.h"
 #include "model/safetensors.h"
+#include "model/tokenizer.h"
 #include "support/error.h"
-#include "support/random.h"
 #include "tests/catch.h"
+#include "tests/model/golden_tokens.h"
 #include "tests/model/scratch.h"
 #include "tests/model/small_checkpoint.h"
 #include "tests/shared_data.h"
@@ -74,4 +76,49 @@ TEST_CASE("the stories260K folder loads") {
   CHECK(checkpoint.config.head_dim == 8);
   CHECK(checkpoint.config.num_key_value_heads == 4);
   CHECK_FALSE(checkpoint.tokenizer_model.empty());
+}
+
+TEST_CASE("the stories260K folder and its GGUF file agree tensor for tensor") {
+  if (!has_shared_data("data/models/stories260K/stories260K.f32.gguf")) return;
+  const Checkpoint folder = read_checkpoint(shared_data("data/models/stories260K-hf").string());
+  const Checkpoint gguf = read_checkpoint(shared_data("data/models/stories260K/stories260K.f32.gguf").string());
+  check_same(folder, gguf);
+  const Tokenizer one(folder.tokenizer_model, "folder");
+  const Tokenizer other(gguf.tokenizer_model, "gguf");
+  REQUIRE(one.vocab_size() == other.vocab_size());
+  for (TokenId id = 0; id < 512; ++id) CHECK(one.piece_text(id) == other.piece_text(id));
+  const std::string text = "Once upon a time, there was a little girl named Lily. \u00e9 12\n";
+  CHECK(one.encode(text) == other.encode(text));
+}
+
+TEST_CASE("the vocabulary inside a GGUF file gives the golden token ids") {
+  const char* file = "data/models/vocab-gguf/ggml-vocab-llama-spm.gguf";
+  if (!has_shared_data(file)) return;
+  check_golden_tokens(Tokenizer(read_gguf_vocabulary(shared_data(file).string()), file));
+}
+
+TEST_CASE("a checkpoint with Meta's names loads, with what no params.json says guessed") {
+  const char* file = "data/models/torchtune-tiny/tiny_fair_checkpoint.pt";
+  if (!has_shared_data(file)) return;
+  const Checkpoint checkpoint = read_checkpoint(shared_data(file).string());
+  CHECK(checkpoint.tensors.size() == 21);
+  CHECK(checkpoint.config.vocab_size == 500);
+  CHECK(checkpoint.config.hidden_size == 32);
+  CHECK(checkpoint.config.intermediate_size == 256);
+  CHECK(checkpoint.config.num_hidden_layers == 2);
+  CHECK(checkpoint.config.num_attention_heads == 4);
+  CHECK(checkpoint.config.num_key_value_heads == 4);
+  CHECK(checkpoint.tokenizer_model.empty());
+}
+
+TEST_CASE("PyTorch shards of another architecture can be read, but not as a model") {
+  const char* folder = "data/models/tiny-llama-moe-bin/hf";
+  if (!has_shared_data(folder)) return;
+  const auto tensors = read_weights(shared_data(folder).string());
+  // The same weights are there as safetensors, but for the numbers.
+  const auto other = read_weights(shared_data("data/models/tiny-llama-moe/hf").string());
+  REQUIRE(tensors.size() == other.size());
+  for (const auto& [name, tensor] : other) CHECK(tensors.at(name).sizes() == tensor.sizes());
+  const std::string message = error_of([&] { read_checkpoint(shared_data(folder).string()); });
+  CHECK(contains(message, "model_type \"llama_moe\" is not supported"));
 }

@@ -1,0 +1,195 @@
+#include "model/gguf_metadata.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "model/tokenizer.h"
+#include "support/error.h"
+
+namespace mathtrap {
+namespace {
+
+/// Reads metadata by key, with the type checked.
+class Metadata {
+ public:
+  Metadata(const GgufHeader& header, const std::string& path) : values_(header.metadata), path_(path) {}
+
+  Place place(const std::string& key) const { return {path_, 0, key}; }
+  bool has(const std::string& key) const { return values_.contains(key); }
+
+  /// Nothing when the key is absent.
+  template <typename T>
+  const T* find(const std::string& key, const char* wanted) const {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return nullptr;
+    const T* value = std::get_if<T>(&found->second);
+    if (value == nullptr) fail(place(key), fmt::format("is of the wrong type, {} is wanted", wanted));
+    return value;
+  }
+
+  std::int64_t integer(const std::string& key) const { return *required(find<std::int64_t>(key, "an integer"), key); }
+  std::int64_t integer_or(const std::string& key, std::int64_t otherwise) const {
+    const auto* value = find<std::int64_t>(key, "an integer");
+    return value != nullptr ? *value : otherwise;
+  }
+  double number_or(const std::string& key, double otherwise) const {
+    const auto* value = find<double>(key, "a number");
+    return value != nullptr ? *value : otherwise;
+  }
+  bool flag_or(const std::string& key, bool otherwise) const {
+    const auto* value = find<bool>(key, "true or false");
+    return value != nullptr ? *value : otherwise;
+  }
+  std::string_view text_or(const std::string& key, std::string_view otherwise) const {
+    const auto* value = find<std::string_view>(key, "a string");
+    return value != nullptr ? *value : otherwise;
+  }
+  const GgufArray& array(const std::string& key, GgufType type) const {
+    const GgufArray& value = *required(find<GgufArray>(key, "an array"), key);
+    if (value.type != type) fail(place(key), "is an array of the wrong type");
+    return value;
+  }
+
+ private:
+  template <typename T>
+  const T* required(const T* value, const std::string& key) const {
+    if (value == nullptr) fail(place(key), "is missing");
+    return value;
+  }
+
+  const std::map<std::string, GgufValue>& values_;
+  const std::string& path_;
+};
+
+const GgufTensor* find_tensor(const GgufHeader& header, std::string_view name) {
+  const auto found = std::find_if(header.tensors.begin(), header.tensors.end(),
+                                  [&](const GgufTensor& tensor) { return tensor.name == name; });
+  return found == header.tensors.end() ? nullptr : &*found;
+}
+
+void check_supported(const Metadata& metadata) {
+  const std::string_view architecture = metadata.text_or("general.architecture", "");
+  if (architecture != "llama") {
+    fail(metadata.place("general.architecture"),
+         fmt::format("\"{}\" is not supported, only \"llama\" is", architecture));
+  }
+  if (metadata.integer_or("llama.expert_count", 0) != 0) {
+    fail(metadata.place("llama.expert_count"), "models of experts are not supported");
+  }
+}
+
+std::int64_t read_head_dim(const Metadata& metadata, const ModelConfig& config) {
+  if (config.num_attention_heads <= 0) fail(metadata.place("llama.attention.head_count"), "must be positive");
+  const std::int64_t head_dim =
+      metadata.integer_or("llama.attention.key_length", config.hidden_size / config.num_attention_heads);
+  for (const char* key : {"llama.attention.value_length", "llama.rope.dimension_count"}) {
+    if (metadata.integer_or(key, head_dim) != head_dim) {
+      fail(metadata.place(key), fmt::format("differs from the head size of {}: not supported", head_dim));
+    }
+  }
+  return head_dim;
+}
+
+RopeScaling read_rope_scaling(const Metadata& metadata) {
+  RopeScaling scaling;
+  // "scale_linear" is what files of 2023 call the factor.
+  const double old_factor = metadata.number_or("llama.rope.scale_linear", 1.0);
+  const std::string_view kind = metadata.text_or("llama.rope.scaling.type", old_factor != 1.0 ? "linear" : "none");
+  if (kind == "none") return scaling;
+  if (kind != "linear") {
+    fail(metadata.place("llama.rope.scaling.type"), fmt::format("\"{}\" is not supported, only linear is", kind));
+  }
+  scaling.kind = RopeScalingKind::linear;
+  scaling.factor = metadata.number_or("llama.rope.scaling.factor", old_factor);
+  return scaling;
+}
+
+void read_special_tokens(const Metadata& metadata, ModelConfig& config) {
+  config.bos_token_id = metadata.integer_or("tokenizer.ggml.bos_token_id", 1);
+  if (!metadata.flag_or("tokenizer.ggml.add_bos_token", true)) config.bos_token_id = -1;
+  config.eos_token_ids = {metadata.integer_or("tokenizer.ggml.eos_token_id", 2)};
+  // The token that ends a turn of a chat, where it is another than that which ends a text.
+  const std::int64_t end_of_turn = metadata.integer_or("tokenizer.ggml.eot_token_id", config.eos_token_ids.front());
+  if (end_of_turn != config.eos_token_ids.front()) config.eos_token_ids.push_back(end_of_turn);
+}
+
+template <typename T>
+T element(const GgufArray& array, std::size_t index) {
+  T value{};
+  std::memcpy(&value, array.numbers.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+std::vector<VocabularyPiece> read_pieces(const Metadata& metadata) {
+  const GgufArray& texts = metadata.array("tokenizer.ggml.tokens", GgufType::string);
+  const GgufArray& scores = metadata.array("tokenizer.ggml.scores", GgufType::float32);
+  const GgufArray& types = metadata.array("tokenizer.ggml.token_type", GgufType::int32);
+  if (scores.count != texts.count) fail(metadata.place("tokenizer.ggml.scores"), "are more or fewer than the tokens");
+  if (types.count != texts.count)
+    fail(metadata.place("tokenizer.ggml.token_type"), "are more or fewer than the tokens");
+  std::vector<VocabularyPiece> pieces;
+  pieces.reserve(texts.strings.size());
+  for (std::size_t i = 0; i < texts.strings.size(); ++i) {
+    const auto type = element<std::int32_t>(types, i);
+    if (type < 1 || type > 6) {
+      fail(metadata.place("tokenizer.ggml.token_type"), fmt::format("token {} is of the unknown type {}", i, type));
+    }
+    pieces.push_back({std::string(texts.strings[i]), element<float>(scores, i), type});
+  }
+  return pieces;
+}
+
+TokenId token_or(const Metadata& metadata, const std::string& key, std::int64_t otherwise, std::size_t vocabulary) {
+  const std::int64_t token = metadata.integer_or(key, otherwise);
+  if (token < 0 || static_cast<std::uint64_t>(token) >= vocabulary) {
+    fail(metadata.place(key), fmt::format("is {}, outside the vocabulary of {}", token, vocabulary));
+  }
+  return static_cast<TokenId>(token);
+}
+
+}  // namespace
+
+ModelConfig read_gguf_config(const GgufHeader& header, const std::string& path) {
+  const Metadata metadata(header, path);
+  check_supported(metadata);
+  ModelConfig config;
+  config.hidden_size = metadata.integer("llama.embedding_length");
+  config.intermediate_size = metadata.integer("llama.feed_forward_length");
+  config.num_hidden_layers = metadata.integer("llama.block_count");
+  config.num_attention_heads = metadata.integer("llama.attention.head_count");
+  config.num_key_value_heads = metadata.integer_or("llama.attention.head_count_kv", config.num_attention_heads);
+  config.head_dim = read_head_dim(metadata, config);
+  config.max_position_embeddings = metadata.integer("llama.context_length");
+  config.rms_norm_eps = metadata.number_or("llama.attention.layer_norm_rms_epsilon", 1e-5);
+  config.rope_theta = metadata.number_or("llama.rope.freq_base", 10000.0);
+  config.rope_scaling = read_rope_scaling(metadata);
+  const GgufTensor* embedding = find_tensor(header, "token_embd.weight");
+  if (embedding == nullptr) fail({path, 0, "token_embd.weight"}, "the tensor is missing");
+  config.vocab_size = metadata.integer_or("llama.vocab_size", embedding->shape.front());
+  config.tie_word_embeddings = find_tensor(header, "output.weight") == nullptr;
+  read_special_tokens(metadata, config);
+  check_config(config, path);
+  return config;
+}
+
+std::string read_gguf_vocabulary(const GgufHeader& header, const std::string& path) {
+  const Metadata metadata(header, path);
+  const std::string_view kind = metadata.text_or("tokenizer.ggml.model", "");
+  if (kind != "llama") {
+    fail(metadata.place("tokenizer.ggml.model"),
+         fmt::format("\"{}\" is not supported, only \"llama\" (SentencePiece) is", kind));
+  }
+  const std::vector<VocabularyPiece> pieces = read_pieces(metadata);
+  const TokenId bos = token_or(metadata, "tokenizer.ggml.bos_token_id", 1, pieces.size());
+  const TokenId eos = token_or(metadata, "tokenizer.ggml.eos_token_id", 2, pieces.size());
+  const TokenId unknown = token_or(metadata, "tokenizer.ggml.unknown_token_id", 0, pieces.size());
+  return serialise_sentencepiece_model(pieces, bos, eos, unknown,
+                                       metadata.flag_or("tokenizer.ggml.add_space_prefix", true));
+}
+
+}  // namespace mathtrap
