@@ -1,6 +1,10 @@
 // The exchange form of a record: one JSON object a line.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "datasets/evidence.h"
+#include "datasets/field_names.h"
 #include "datasets/record.h"
 #include "support/json.h"
 
@@ -49,7 +53,96 @@ Json proof_json(const Proof& proof) {
   return json;
 }
 
+const std::vector<std::string> kRecordFields = {"id",       "topic", "cluster", "family", "trap_type",
+                                                "original", "trap",  "concept", "proof"};
+
+void refuse_unknown_fields(const Json& object, const std::vector<std::string>& known, const Place& place) {
+  if (!object.is_object()) fail(place, "a JSON object is wanted");
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) fail(place, describe_unknown("field", key, known));
+  }
+}
+
+std::string optional_string(const Json& object, const std::string& field, const Place& place) {
+  return object.contains(field) ? json_string(object, field, place) : "";
+}
+
+/// A text that must be there and say something.
+std::string required_string(const Json& object, const std::string& field, const Place& place) {
+  std::string text = json_string(object, field, place);
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+    fail(place, fmt::format("the field \"{}\" is empty", field));
+  return text;
+}
+
+Place inside(const Place& place, const std::string& field) {
+  return {place.file, place.line, field};
+}
+
+Original parse_original(const Json& json, const Place& place) {
+  refuse_unknown_fields(json, {"problem", "solution", "answer"}, place);
+  return {required_string(json, "problem", place), optional_string(json, "solution", place),
+          optional_string(json, "answer", place)};
+}
+
+Trap parse_trap(const Json& json, const Place& place) {
+  refuse_unknown_fields(json, {"problem", "explanation", "evidence"}, place);
+  Trap trap{required_string(json, "problem", place), optional_string(json, "explanation", place), {}};
+  if (!json.contains("evidence")) return trap;
+  const Json& evidence = json["evidence"];
+  if (!evidence.is_array()) fail(place, "the field \"evidence\" is not a list of strings");
+  for (const Json& pattern : evidence) {
+    if (!pattern.is_string()) fail(place, "the field \"evidence\" is not a list of strings");
+    trap.evidence.push_back(pattern.get<std::string>());
+    check_evidence(trap.evidence.back(), inside(place, "trap.evidence"));
+  }
+  return trap;
+}
+
+std::vector<Concept> parse_concepts(const Json& json, const Place& place) {
+  if (!json.is_array()) fail(place, "a list of conceptual questions is wanted");
+  std::vector<Concept> concepts;
+  for (const Json& item : json) {
+    refuse_unknown_fields(item, {"question", "answer", "solution"}, place);
+    concepts.push_back({required_string(item, "question", place), json_bool(item, "answer", place),
+                        optional_string(item, "solution", place)});
+  }
+  return concepts;
+}
+
+Proof parse_proof(const Json& json, const Place& place) {
+  refuse_unknown_fields(
+      json, {"givens", "original", "trap", "requirement", "common_sense", "defined", "ask", "unproved"}, place);
+  const auto text = [&](const char* field) { return optional_string(json, field, place); };
+  return {text("givens"),       text("original"), text("trap"), text("requirement"),
+          text("common_sense"), text("defined"),  text("ask"),  text("unproved")};
+}
+
 }  // namespace
+
+Record parse_json_record(std::string_view line, const Place& place) {
+  const Json json = parse_json(line, place);
+  refuse_unknown_fields(json, kRecordFields, place);
+  Record record;
+  record.place = place;
+  record.id = required_string(json, "id", place);
+  record.topic = optional_string(json, "topic", place);
+  record.cluster = json.contains("cluster") ? required_string(json, "cluster", place) : record.id;
+  record.family = optional_string(json, "family", place);
+  if (json.contains("trap_type")) {
+    const std::string type = json_string(json, "trap_type", place);
+    record.trap_type = parse_trap_type(type);
+    if (!record.trap_type) fail(inside(place, "trap_type"), fmt::format("'{}' is not a trap type", type));
+  }
+  if (json.contains("original")) record.original = parse_original(json["original"], inside(place, "original"));
+  if (json.contains("trap")) record.trap = parse_trap(json["trap"], inside(place, "trap"));
+  if (json.contains("concept")) record.concepts = parse_concepts(json["concept"], inside(place, "concept"));
+  if (json.contains("proof")) record.proof = parse_proof(json["proof"], inside(place, "proof"));
+  if (!record.original && !record.trap && record.concepts.empty()) {
+    fail(place, "a record needs an original, a trap or a concept");
+  }
+  return record;
+}
 
 std::string write_json_record(const Record& record) {
   Json json = Json::object();

@@ -70,7 +70,8 @@ struct Record {
 };
 
 /// One authored record. The id is the file's name without ".toml"; `cluster` defaults to the id, `topic` to the folder.
-/// Throws Error naming file, line and field: unknown or missing fields, wrong types, empty texts, broken evidence patterns.
+/// Throws Error naming file, line and field: unknown or missing fields, wrong types, empty texts, broken evidence
+/// patterns.
 Record read_toml_record(const std::string& path);
 std::string write_toml_record(const Record& record);
 
@@ -79,10 +80,10 @@ std::string write_toml_record(const Record& record);
 Record parse_json_record(std::string_view line, const Place& place);
 std::string write_json_record(const Record& record);
 
-/// Reads a data set: a folder of TOML records (recursively, in order of path), a .toml file, a .jsonl of ours, or one of
-/// the sets that users have, recognised by its fields: MathTrap public (JSON or JSONL), MathTrap conceptual questions,
-/// GSM8K and MATH (JSONL, also MATH-500). Ids are unique; equal originals share a cluster.
-/// Throws Error naming file, line and field.
+/// Reads a data set: a folder of TOML records (recursively, in order of path), a .toml file, a .jsonl of ours, or one
+/// of the sets that users have, recognised by its fields: MathTrap public (JSON or JSONL), MathTrap conceptual
+/// questions, GSM8K and MATH (JSONL, also MATH-500). Ids are unique; equal originals share a cluster. Throws Error
+/// naming file, line and field.
 std::vector<Record> read_dataset(const std::string& path);
 
 }  // namespace mathtrap

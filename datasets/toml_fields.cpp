@@ -64,7 +64,9 @@ Place place_of(const TomlTable& table, std::string_view key) {
   return {table.file, source.begin.line, dotted(table, key)};
 }
 
-Place place_of(const TomlTable& table) { return {table.file, table.table->source().begin.line, table.field}; }
+Place place_of(const TomlTable& table) {
+  return {table.file, table.table->source().begin.line, table.field};
+}
 
 void refuse_unknown(const TomlTable& table, const std::vector<std::string>& known) {
   for (const auto& [key, value] : *table.table) {
@@ -93,7 +95,8 @@ std::vector<std::string> text_list(const TomlTable& table, std::string_view key)
   if (items.empty()) fail(place, "the list is empty");
   if (items.size() > kMaxItems) fail(place, fmt::format("the list has more than {} items", kMaxItems));
   std::vector<std::string> texts;
-  for (const toml::node& item : items) texts.push_back(text_of(item, {place.file, item.source().begin.line, place.field}));
+  for (const toml::node& item : items)
+    texts.push_back(text_of(item, {place.file, item.source().begin.line, place.field}));
   return texts;
 }
 

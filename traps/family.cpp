@@ -1,12 +1,12 @@
 #include "traps/family.h"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 
+#include "datasets/evidence.h"
 #include "traps/toml_folder.h"
 
 namespace mathtrap {
@@ -63,10 +63,7 @@ FamilyTrap read_trap(const TomlTable& table, const Scope& outer, const TomlTable
   trap.explanation = read_template(table, "explanation", trap.scope.names);
   trap.evidence = text_list(table, "evidence");
   if (trap.evidence.empty()) fail(place_of(table, "evidence"), "at least one pattern is wanted");
-  for (const std::string& pattern : trap.evidence) {
-    const re2::RE2 compiled(pattern, re2::RE2::Quiet);
-    if (!compiled.ok()) fail(place_of(table, "evidence"), fmt::format("not an RE2 pattern: {}", compiled.error()));
-  }
+  for (const std::string& pattern : trap.evidence) check_evidence(pattern, place_of(table, "evidence"));
   add_proof(family, trap.scope.names, trap.proof);
   add_proof(table, trap.scope.names, trap.proof);
   for (const TomlTable& item : subtables(table, "concept")) trap.concepts.push_back(read_concept(item));

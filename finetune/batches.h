@@ -1,0 +1,60 @@
+// Which documents are trained on when: a mix of kinds, each shuffled anew every epoch, packed whole into flat batches.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "finetune/documents.h"
+#include "model/network.h"
+#include "support/random.h"
+
+namespace mathtrap {
+
+/// One step's documents, flat, without padding and without attention across documents.
+struct Batch {
+  at::Tensor tokens;          ///< [n] int64
+  SequenceLayout layout;      ///< where each document starts
+  at::Tensor loss_positions;  ///< [m] int64: positions whose next token is learned
+  at::Tensor targets;         ///< [m] int64: those next tokens
+};
+
+/// The documents of `set` in this order as one batch. Replies and the end-of-text behind them are learned, prompts not.
+Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& documents);
+
+/// An endless, repeatable stream of batches.
+class BatchStream {
+ public:
+  /// Throws Error when a kind with a share above 0 has no documents.
+  BatchStream(const std::array<DocumentSet, kDocumentKinds>& sets, const std::array<double, kDocumentKinds>& mix,
+              std::uint64_t seed);
+
+  /// Whole documents, at most `batch_tokens` in all (one document at least).
+  Batch next(std::int64_t batch_tokens);
+
+  /// Position in the stream: a stream that takes it over goes on with the same batches.
+  std::vector<std::int64_t> state() const;
+  void restore(const std::vector<std::int64_t>& state);
+
+ private:
+  /// One kind's place: which epoch, which document of its order.
+  struct Cursor {
+    std::int64_t epoch = 0;
+    std::size_t next = 0;
+    std::vector<std::int32_t> order;
+  };
+
+  void shuffle(std::size_t kind);
+  std::size_t draw_kind();
+
+  const std::array<DocumentSet, kDocumentKinds>& sets_;
+  std::array<double, kDocumentKinds> mix_;
+  std::uint64_t seed_;
+  Random random_;
+  std::array<Cursor, kDocumentKinds> cursors_;
+  std::int64_t waiting_kind_ = -1;  ///< the kind of the document that did not fit the last batch
+};
+
+}  // namespace mathtrap

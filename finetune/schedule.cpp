@@ -1,0 +1,16 @@
+#include "finetune/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace mathtrap {
+
+double learning_rate(const OptimizerOptions& options, double progress) {
+  if (progress < options.warmup_share) return options.learning_rate * progress / options.warmup_share;
+  const double rest = std::min(1.0, (progress - options.warmup_share) / (1 - options.warmup_share));
+  const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * rest));
+  return options.learning_rate * (options.final_share + (1 - options.final_share) * cosine);
+}
+
+}  // namespace mathtrap
