@@ -50,7 +50,9 @@ Tensors read_shards(const fs::path& index) {
   Tensors tensors;
   for (const auto& [shard, names] : read_index(index)) {
     const Place place{index, 0, "weight_map"};
-    if (shard.empty() || fs::path(shard).filename() != shard) fail(place, fmt::format("\"{}\" is no file name", shard));
+    if (fs::path(shard).filename() != shard || shard.empty() || shard == "." || shard == "..") {
+      fail(place, fmt::format("\"{}\" is no file name", shard));
+    }
     const fs::path path = index.parent_path() / shard;
     if (!fs::exists(path)) fail(place, fmt::format("the shard {} is missing", shard));
     const Tensors here = read_weight_file(path);
