@@ -1,0 +1,101 @@
+#include "harness/explanation.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harness/text.h"
+
+namespace mathtrap {
+namespace {
+
+constexpr std::size_t kMinWordLetters = 3;
+constexpr std::size_t kMinStemLetters = 3;
+
+// Words of grammar, and words that speak of problems and flaws in general.
+constexpr std::array kCommonWords = std::to_array<std::string_view>({
+    "the",        "and",           "for",        "that",     "this",     "with",     "are",       "was",
+    "were",       "has",           "have",       "had",      "not",      "but",      "can",       "cannot",
+    "its",        "his",           "her",        "their",    "there",    "these",    "those",     "then",
+    "than",       "from",          "into",       "will",     "would",    "should",   "could",     "does",
+    "did",        "been",          "being",      "which",    "who",      "what",     "when",      "where",
+    "how",        "why",           "all",        "any",      "each",     "other",    "such",      "also",
+    "only",       "some",          "more",       "most",     "two",      "both",     "one",       "must",
+    "may",        "might",         "problem",    "question", "answer",   "solution", "solve",     "unsolvable",
+    "condition",  "given",         "value",      "number",   "since",    "because",  "therefore", "however",
+    "true",       "false",         "impossible", "possible", "exist",    "make",     "made",      "need",
+    "know",       "known",         "get",        "satisfy",  "conflict", "error",    "undefined", "contradiction",
+    "contradict", "contradictory", "you",
+});
+
+/// Without a common ending: a word and its plural or past form become the same.
+std::string_view stem(std::string_view word) {
+  for (const std::string_view ending : {"ing", "ed", "ies", "es", "s", "ly"}) {
+    if (word.ends_with(ending) && word.size() - ending.size() >= kMinStemLetters) {
+      return word.substr(0, word.size() - ending.size());
+    }
+  }
+  return word;
+}
+
+const std::set<std::string_view>& common_stems() {
+  static const std::set<std::string_view> stems = [] {
+    std::set<std::string_view> made;
+    for (const std::string_view word : kCommonWords) made.insert(stem(word));
+    return made;
+  }();
+  return stems;
+}
+
+std::set<std::string> telling_words(std::string_view text) {
+  std::set<std::string> words;
+  const std::string lower = lower_case(text);
+  for (std::size_t at = 0; at < lower.size();) {
+    const bool letters = is_letter(lower[at]);
+    std::size_t end = at;
+    while (end < lower.size() && (letters ? is_letter(lower[end]) : is_digit(lower[end]))) ++end;
+    const std::string_view word = std::string_view(lower).substr(at, end - at);
+    at = std::max(end, at + 1);
+    if (word.empty()) continue;
+    if (is_digit(word[0])) {
+      words.emplace(word);
+    } else if (word.size() >= kMinWordLetters && !common_stems().contains(stem(word))) {
+      words.emplace(stem(word));
+    }
+  }
+  return words;
+}
+
+/// The sentences in which something is denied or opposed, and their neighbours.
+std::string objecting_part(std::string_view reply) {
+  static const RE2 objection(
+      R"((?i)\b(?:contradict|inconsisten|conflict|cannot|can not|impossible|no (?:\w+ )?(?:solution|answer)|unsolvable|not|undefined|missing|without|insufficient|no such|incorrect|error|mistake|violat|however|but)|n't\b)");
+  const std::vector<std::string_view> sentences = split_sentences(reply);
+  std::vector<bool> kept(sentences.size() + 2);  // shifted by one, so that neighbours need no bounds
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    if (!RE2::PartialMatch(re2::StringPiece(sentences[i].data(), sentences[i].size()), objection)) continue;
+    kept[i] = kept[i + 1] = kept[i + 2] = true;
+  }
+  std::string part;
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    if (kept[i + 1]) part.append(sentences[i]) += ' ';
+  }
+  return part;
+}
+
+}  // namespace
+
+double shared_words(std::string_view explanation, std::string_view reply) {
+  const std::set<std::string> wanted = telling_words(explanation);
+  if (wanted.empty()) return 0;
+  const std::set<std::string> used = telling_words(objecting_part(reply));
+  const auto shared =
+      std::count_if(wanted.begin(), wanted.end(), [&](const auto& word) { return used.contains(word); });
+  return static_cast<double>(shared) / static_cast<double>(wanted.size());
+}
+
+}  // namespace mathtrap

@@ -1,0 +1,21 @@
+// Whether a reply says what an explanation says, for traps that come without evidence patterns: by shared words. A
+// rough rule. On the public MathTrap set, taking GPT-4's long annotations as replies, it accepts 84 of 104 for their
+// own trap and 1 in 100 for the trap of another original; for another trap of the *same* original, whose flaw is often
+// nearly the same, 1 in
+// 3. Evidence patterns are better; write them for traps that matter.
+#pragma once
+
+#include <string_view>
+
+namespace mathtrap {
+
+/// The part of the explanation's telling words, from 0 to 1, that the reply uses where it speaks of what is wrong: in
+/// sentences that deny or oppose something ("not", "but", "contradiction", …) and the sentences beside these. Telling
+/// words are numbers and words of three letters and more, without endings and case, less those that any explanation or
+/// problem uses. 0 when the explanation has none.
+double shared_words(std::string_view explanation, std::string_view reply);
+
+/// shared_words from which on the two are taken to say the same.
+inline constexpr double kSharedWords = 0.6;
+
+}  // namespace mathtrap

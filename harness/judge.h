@@ -1,0 +1,53 @@
+// Verdicts on replies, by rules: nothing here asks a model.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "prompts/prompts.h"
+
+namespace mathtrap {
+
+enum class Verdict {
+  correct,     ///< original, concept: the reference's answer
+  incorrect,   ///< original, concept: another answer
+  no_answer,   ///< original, concept: none, or the reply says that there is none
+  flaw_named,  ///< trap: no answer, and the flaw is named: correct
+  refused,     ///< trap: no answer, the flaw is not named
+  answered,    ///< trap: an answer was given
+  cut_off,     ///< any arm: the token limit came before a finished answer; not correct, shown apart
+};
+
+std::string_view to_string(Verdict verdict);
+/// Throws Error when `text` is no verdict.
+Verdict parse_verdict(std::string_view text);
+/// correct and flaw_named. The lenient accuracy of traps counts `refused` as well.
+bool is_correct(Verdict verdict);
+
+/// What a reply is judged against.
+struct Reference {
+  Arm arm = Arm::original;
+  std::string problem;                ///< as asked: a reply that begins by repeating it is read behind the repetition
+  std::string text;                   ///< original: the answer; trap: the explanation; concept: "true" or "false"
+  std::vector<std::string> evidence;  ///< trap: RE2 patterns of which a reply that names the flaw matches one
+};
+
+struct Judgement {
+  Verdict verdict = Verdict::no_answer;
+  std::string answer;  ///< as read from the reply; empty when it gives none
+  std::string reason;  ///< one line for a reader
+};
+
+/// `cut` is true when the reply ended at the token limit. Such a reply is judged like others when a marked answer was
+/// finished before the cut, or a further question was begun (extraction.h); otherwise it is cut_off.
+///
+/// Originals: the final answer (reading.h) equals the reference (equality.h). A reference that itself says there is no
+/// answer is met by a reply that says so.
+/// Conceptual questions: find_truth (extraction.h).
+/// Traps: a reply names the flaw when it declines (reading.h) and matches a pattern of `evidence`. Records without
+/// patterns (imported sets) have the explanation alone: the flaw counts as named when the reply declines and says what
+/// the explanation says, by the words they share (explanation.h). Throws Error when a pattern of `evidence` is broken.
+Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut);
+
+}  // namespace mathtrap
