@@ -1,14 +1,14 @@
 #include "model/network.h"
 
 #include <ATen/Context.h>
-#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "model/ops.h"
 #include "support/error.h"
@@ -54,9 +54,7 @@ at::Device parse_device(const std::string& name) {
 at::Tensor place(const Checkpoint& checkpoint, const std::string& name, const at::Device& device) {
   const auto found = checkpoint.tensors.find(name);
   if (found == checkpoint.tensors.end()) fail({checkpoint.source, 0, ""}, fmt::format("tensor {} is missing", name));
-  // Half precision has no arithmetic on the CPU.
-  const bool widen = device.is_cpu() && found->second.scalar_type() == at::kHalf;
-  return found->second.to(device, widen ? at::kFloat : found->second.scalar_type());
+  return found->second.to(device);
 }
 
 at::Tensor draw(const std::string& name, std::int64_t rows, std::int64_t columns, double deviation,
@@ -131,27 +129,45 @@ std::vector<std::pair<std::string, at::Tensor>> named_weights(const Network& net
   return weights;
 }
 
+at::Tensor run_layers(const Network& network, const at::Tensor& tokens, Arithmetic arithmetic,
+                      const Attention& attention) {
+  const double epsilon = network.config.rms_norm_eps;
+  at::Tensor x = at::embedding(network.embedding, tokens).to(at::kFloat);
+  if (network.layers.empty()) return rms_norm(x, network.final_norm, epsilon, Arithmetic::as_stored);
+  at::Tensor norm = rms_norm(x, network.layers[0].attention_norm, epsilon, arithmetic);
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    const LayerWeights& layer = network.layers[i];
+    const at::Tensor mixed = attention(i, linear(norm, {layer.query, layer.key, layer.value}, arithmetic));
+    ResidualNorm residual =
+        add_rms_norm(x, linear(mixed, layer.output, arithmetic), layer.mlp_norm, epsilon, arithmetic);
+    const at::Tensor gated = swiglu(linear(residual.norm, {layer.gate, layer.up}, arithmetic));
+    const at::Tensor delta = linear(gated, layer.down, arithmetic);
+    const bool last = i + 1 == network.layers.size();
+    const at::Tensor& next_norm = last ? network.final_norm : network.layers[i + 1].attention_norm;
+    residual = add_rms_norm(residual.sum, delta, next_norm, epsilon, last ? Arithmetic::as_stored : arithmetic);
+    x = residual.sum;
+    norm = residual.norm;
+  }
+  return norm;
+}
+
+AttentionShape attention_shape(const ModelConfig& config) {
+  return {config.num_attention_heads, config.num_key_value_heads, config.head_dim};
+}
+
 at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout, bool bf16) {
-  const ModelConfig& config = network.config;
-  const Arithmetic arithmetic = bf16 ? Arithmetic::bf16 : Arithmetic::as_stored;
-  std::vector<std::int64_t> positions(static_cast<std::size_t>(tokens.size(0)));
+  const Arithmetic arithmetic = training_arithmetic(bf16, tokens.device());
+  std::int64_t longest = 0;
   for (std::size_t i = 0; i + 1 < layout.starts.size(); ++i) {
-    std::iota(positions.begin() + layout.starts[i], positions.begin() + layout.starts[i + 1], std::int64_t{0});
+    longest = std::max(longest, layout.starts[i + 1] - layout.starts[i]);
   }
-  const RotaryTable table = rotary_table(config, positions, tokens.device());
-  at::Tensor x = network.embedding.index_select(0, tokens).to(at::kFloat);
-  const auto heads_of = [&](const at::Tensor& flat) { return flat.view({flat.size(0), -1, config.head_dim}); };
-  for (const LayerWeights& layer : network.layers) {
-    const at::Tensor attention_input = rms_norm(x, layer.attention_norm, config.rms_norm_eps);
-    const at::Tensor query = rotary(heads_of(linear(attention_input, layer.query, arithmetic)), table);
-    const at::Tensor key = rotary(heads_of(linear(attention_input, layer.key, arithmetic)), table);
-    const at::Tensor value = heads_of(linear(attention_input, layer.value, arithmetic));
-    x = x + linear(causal_attention(query, key, value, layout.starts), layer.output, arithmetic);
-    const at::Tensor mlp_input = rms_norm(x, layer.mlp_norm, config.rms_norm_eps);
-    const at::Tensor gated = swiglu(linear(mlp_input, layer.gate, arithmetic), linear(mlp_input, layer.up, arithmetic));
-    x = x + linear(gated, layer.down, arithmetic);
-  }
-  return linear(rms_norm(x, network.final_norm, config.rms_norm_eps), network.head, arithmetic);
+  const RotaryTable table = rotary_table(network.config, longest, tokens.device());
+  const AttentionShape shape = attention_shape(network.config);
+  const at::Tensor hidden =
+      run_layers(network, tokens, arithmetic, [&](std::size_t /*layer*/, const at::Tensor& query_key_value) {
+        return causal_attention(query_key_value, shape, table, layout.starts);
+      });
+  return output_logits(hidden, network.head, arithmetic);
 }
 
 }  // namespace mathtrap

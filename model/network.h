@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "model/checkpoint.h"
 #include "model/config.h"
+#include "model/ops.h"
 
 namespace mathtrap {
 
@@ -36,11 +38,12 @@ struct Network {
   at::Tensor head;        ///< [vocab, hidden]; the same tensor as `embedding` when tied
 };
 
-/// The network of a checkpoint, on `device` ("cpu", "cuda:0"). Tensors are not copied on the CPU unless their dtype has no
-/// arithmetic here (f16 becomes f32).
+/// The network of a checkpoint, on `device` ("cpu", "cuda:0"). Tensors are not copied on the CPU unless their dtype has
+/// no arithmetic here (f16 becomes f32).
 Network make_network(const Checkpoint& checkpoint, const std::string& device);
 
-/// Weights drawn as LLaMA's are: normal with deviation 0.02, output and down projections divided by sqrt(2 * layers), norms
+/// Weights drawn as LLaMA's are: normal with deviation 0.02, output and down projections divided by sqrt(2 * layers),
+/// norms
 /// 1. f32, the same for a seed on every machine.
 Network random_network(const ModelConfig& config, std::uint64_t seed);
 
@@ -52,8 +55,17 @@ struct SequenceLayout {
   std::vector<std::int64_t> starts;  ///< of each sequence in the flat batch, and the batch's length at the end
 };
 
+/// Attention of one layer: query_key_value [tokens, (heads + 2 * kv_heads) * head_dim], before rotary embedding, to
+/// [tokens, heads * head_dim]. Training and generation differ in this alone.
+using Attention = std::function<at::Tensor(std::size_t layer, const at::Tensor& query_key_value)>;
+AttentionShape attention_shape(const ModelConfig& config);
+
+/// All layers and the final norm: `tokens` [n] int64 to hidden states [n, hidden], f32.
+at::Tensor run_layers(const Network& network, const at::Tensor& tokens, Arithmetic arithmetic,
+                      const Attention& attention);
+
 /// Training forward pass: `tokens` [n] of whole sequences (positions count from 0 in each) to logits [n, vocab], f32.
-/// With gradients enabled the ops are ATen calls, and with `bf16` products run in bfloat16 on f32 weights.
+/// With `bf16` and gradients enabled products are rounded to bfloat16, where the machine has arithmetic for it.
 at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout, bool bf16);
 
 }  // namespace mathtrap
