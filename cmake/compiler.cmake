@@ -18,6 +18,10 @@ if(MATHTRAP_SANITIZE)
   add_compile_options(-fsanitize=${MATHTRAP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MATHTRAP_SANITIZE})
 endif()
+if(MATHTRAP_FUZZ)
+  # Coverage of all of our code steers the fuzzers.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 
 # mathtrap_library(NAME libraries…): the library of the calling folder, from all of its .cpp files.
 function(mathtrap_library name)

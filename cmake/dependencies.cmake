@@ -17,3 +17,5 @@ target_link_libraries(mathtrap_torch INTERFACE ${TORCH_LIBRARIES})
 target_include_directories(mathtrap_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
 target_compile_options(mathtrap_torch INTERFACE ${torch_flags})
+# Clang 14 instantiates C++20's vector of a type that LibTorch 1.13 has only declared there; this header completes it.
+target_compile_options(mathtrap_torch INTERFACE "$<$<CXX_COMPILER_ID:Clang>:SHELL:-include ATen/core/ivalue.h>")

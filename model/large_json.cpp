@@ -17,6 +17,8 @@ nlohmann::json parse_large_json(std::string_view text, const Place& place) {
     });
   } catch (const nlohmann::json::parse_error& error) {
     fail(place, fmt::format("not valid JSON near byte {}", error.byte));
+  } catch (const nlohmann::json::exception&) {
+    fail(place, "not valid JSON: a number is out of range");
   }
 }
 

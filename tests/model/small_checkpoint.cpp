@@ -23,8 +23,7 @@ std::string byte_vocabulary() {
 }  // namespace
 
 Checkpoint small_checkpoint(bool tied, at::ScalarType type) {
-  Checkpoint checkpoint;
-  ModelConfig& config = checkpoint.config;
+  ModelConfig config;
   config.hidden_size = 32;
   config.intermediate_size = 64;
   config.num_hidden_layers = 2;
@@ -35,10 +34,17 @@ Checkpoint small_checkpoint(bool tied, at::ScalarType type) {
   config.max_position_embeddings = 64;
   config.tie_word_embeddings = tied;
   config.torch_dtype = type == at::kFloat ? "float32" : type == at::kHalf ? "float16" : "bfloat16";
+  return checkpoint_of(config, type);
+}
+
+Checkpoint checkpoint_of(const ModelConfig& config, at::ScalarType type) {
+  Checkpoint checkpoint;
+  checkpoint.config = config;
   double start = 0;
   for (const ExpectedTensor& expected : expected_tensors(config)) {
     const at::Tensor values = at::empty(expected.shape, at::kDouble);
     const auto count = values.numel();
+    // Multiples of the golden ratio: spread evenly over [-0.5, 0.5), and no two the same.
     values.copy_(at::arange(count, at::kDouble).add(start).mul(0.618034).frac().sub(0.5).view(expected.shape));
     checkpoint.tensors.emplace(expected.name, values.to(type));
     start += static_cast<double>(count);

@@ -154,7 +154,7 @@ TEST_CASE("a damaged GGUF file is refused in one line") {
   version.version = 1;
   check_message(error_of_bytes(version.bytes()), "GGUF version 1 is not supported");
   // Every prefix fails, and none crashes.
-  for (std::size_t size = 0; size < 6000; size += 13) CHECK(error_of_bytes(good.substr(0, size)) != "no error");
+  for (std::size_t size = 0; size < 6000; size += 101) CHECK(error_of_bytes(good.substr(0, size)) != "no error");
 }
 
 TEST_CASE("metadata of a GGUF file that is wrong or not supported is refused") {

@@ -9,6 +9,7 @@
 #include "support/files.h"
 #include "tests/catch.h"
 #include "tests/model/golden_tokens.h"
+#include "tests/model/normalisation_table.h"
 #include "tests/model/scratch.h"
 #include "tests/shared_data.h"
 
@@ -155,4 +156,35 @@ TEST_CASE("what is no SentencePiece model is refused in one line") {
     CHECK(contains(message, "file: "));
     CHECK_FALSE(contains(message, "\n"));
   }
+}
+
+TEST_CASE("a normalisation table is applied when it is sound, and refused when it leads out of itself") {
+  const std::string model = serialise_sentencepiece_model(small_vocabulary(), 1, 2, 0, true);
+  const auto error_of_table = [&](const std::string& table) {
+    return error_of([&] { Tokenizer(with_table(model, table), "file"); });
+  };
+  const NormalisationTable good;
+  CHECK(Tokenizer(with_table(model, good.bytes()), "file").encode("Abc") == Ids{261});
+
+  NormalisationTable outside = good;
+  outside.units[NormalisationTable::kChildUnit] = (0x10000U << 10) | 'A';
+  CHECK(contains(error_of_table(outside.bytes()), "an entry points outside of the table"));
+  NormalisationTable value = good;
+  value.units[NormalisationTable::kLeafUnit] |= 2;
+  CHECK(contains(error_of_table(value.bytes()), "an entry points outside of the replacements"));
+  NormalisationTable endless = good;
+  endless.replacements = "aa";
+  CHECK(contains(error_of_table(endless.bytes()), "its last replacement has no end"));
+  CHECK(contains(error_of_table(good.bytes().substr(0, 100)), "its size is wrong"));
+  CHECK(contains(error_of_table(std::string(4, '\0')), "is cut off"));
+  CHECK(contains(error_of_table(std::string("\x03\0\0\0", 4) + std::string(8, '\0')), "its size is wrong"));
+}
+
+TEST_CASE("a published model with a normalisation table loads") {
+  const char* file = "data/models/torchtune-tiny/m.model";
+  if (!has_shared_data(file)) return;
+  const Tokenizer tokenizer = load(file);
+  CHECK(tokenizer.vocab_size() == 2000);
+  // NFKC: a full-width letter is read as a plain one.
+  CHECK(tokenizer.encode("\uff41") == tokenizer.encode("a"));
 }
