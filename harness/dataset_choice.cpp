@@ -1,0 +1,68 @@
+#include "harness/dataset_choice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <span>
+
+#include "support/error.h"
+#include "support/files.h"
+#include "support/hash.h"
+#include "support/random.h"
+#include "traps/family.h"
+#include "traps/generate.h"
+#include "traps/split.h"
+
+namespace mathtrap {
+namespace {
+
+constexpr std::string_view kFamilies = "families";
+constexpr std::size_t kMaxInstances = 1000000;
+
+std::vector<Record> instances(const std::string& split, std::size_t count, std::uint64_t seed) {
+  if (count > kMaxInstances) throw Error(fmt::format("--limit {}: at most {} instances", count, kMaxInstances));
+  return generate_records(read_families(resource("datasets/families").string()), parse_split(split), count, seed);
+}
+
+/// `limit` of the records, in their order.
+std::vector<Record> pick(std::vector<Record> records, std::size_t limit, std::uint64_t seed) {
+  if (limit == 0 || limit >= records.size()) return records;
+  std::vector<std::size_t> order(records.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  Random random(seed, "limit");
+  random.shuffle(std::span(order));
+  order.resize(limit);
+  std::sort(order.begin(), order.end());
+  std::vector<Record> picked;
+  picked.reserve(limit);
+  for (const std::size_t index : order) picked.push_back(std::move(records[index]));
+  return picked;
+}
+
+std::vector<Record> read_named(const std::string& name, std::size_t limit, std::uint64_t seed) {
+  if (name == kFamilies || name.starts_with("families:")) {
+    const std::string split = name == kFamilies ? "test" : name.substr(kFamilies.size() + 1);
+    return instances(split, limit == 0 ? kDefaultInstances : limit, seed);
+  }
+  if (name == "open") return pick(read_dataset(resource("datasets/open").string()), limit, seed);
+  if (!std::filesystem::exists(name)) {
+    throw Error(fmt::format(
+        "--dataset {}: no such file or folder; known names: open, families, families:train|validation|test", name));
+  }
+  return pick(read_dataset(name), limit, seed);
+}
+
+}  // namespace
+
+DatasetChoice choose_dataset(const std::string& name, std::size_t limit, std::uint64_t seed) {
+  DatasetChoice choice{name, "", read_named(name, limit, seed)};
+  if (choice.records.empty()) throw Error(fmt::format("--dataset {}: holds no problems", name));
+  Sha256 hash;
+  for (const Record& record : choice.records) hash.update(write_json_record(record) + "\n");
+  choice.sha256 = hash.finish();
+  return choice;
+}
+
+}  // namespace mathtrap

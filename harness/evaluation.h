@@ -1,0 +1,41 @@
+// A run from its arguments to its results: everything is resolved and checked before the first reply is asked for.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/models_under_test.h"
+#include "harness/plan.h"
+#include "harness/run_store.h"
+#include "support/json.h"
+
+namespace mathtrap {
+
+struct EvaluationOptions {
+  std::string dataset = "families:test";  ///< see choose_dataset
+  std::vector<std::string> arms = {"original", "trap", "concept"};
+  std::vector<std::string> interventions = {"none", "hint"};
+  std::string prompt_form = "plain";
+  std::size_t limit = 0;  ///< records; 0: all (families: kDefaultInstances)
+  std::uint64_t seed = 0;
+  GenerationOptions generation;  ///< its seed is not used: `seed` is
+};
+
+struct PreparedEvaluation {
+  Plan plan;
+  Json description;  ///< of everything but the model
+};
+
+/// Reads the data set, the prompts and the interventions, and makes the plan. Throws Error.
+PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const std::string& version);
+
+/// Asks the model what the run in `folder` does not have yet, judges each reply as it comes and stores it. Returns the
+/// finished run, or nothing when it was interrupted (support/interrupt.h): started again with the same folder it goes
+/// on, and ends with the same results. Throws Error.
+std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model,
+                                        const std::filesystem::path& folder, const Json& arguments);
+
+}  // namespace mathtrap

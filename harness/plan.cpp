@@ -1,0 +1,154 @@
+#include "harness/plan.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "support/error.h"
+#include "support/hash.h"
+#include "support/json.h"
+
+namespace mathtrap {
+namespace {
+
+/// A question of an arm, before an intervention is put to it.
+struct Item {
+  std::string id;  ///< "<record>/<arm>"
+  std::optional<TrapType> trap_type;
+  std::string cluster;
+  Reference reference;
+};
+
+/// The items of one arm; equal questions with equal references become one.
+class ItemList {
+ public:
+  explicit ItemList(Arm arm) : arm_(arm) {}
+
+  void add(const Record& record) {
+    switch (arm_) {
+      case Arm::original:
+        return add_original(record);
+      case Arm::trap:
+        if (record.trap) {
+          add_item(record, "trap", {arm_, record.trap->problem, record.trap->explanation, record.trap->evidence});
+        }
+        return;
+      case Arm::conceptual:
+        for (std::size_t i = 0; i < record.concepts.size(); ++i) {
+          const Concept& question = record.concepts[i];
+          add_item(record, fmt::format("concept.{}", i + 1),
+                   {arm_, question.question, question.answer ? "true" : "false", {}});
+        }
+    }
+  }
+
+  const std::vector<Item>& items() const { return items_; }
+
+  /// What was left out or put together.
+  void describe(std::vector<std::string>& notes) const {
+    if (items_.empty()) notes.push_back(fmt::format("the data set has no questions for the arm {}", to_string(arm_)));
+    if (repeated_ != 0) {
+      notes.push_back(fmt::format("{} repeated questions of the arm {} are asked once", repeated_, to_string(arm_)));
+    }
+    if (unanswered_ != 0) {
+      notes.push_back(fmt::format("{} originals have no reference answer and are left out", unanswered_));
+    }
+  }
+
+ private:
+  void add_original(const Record& record) {
+    if (!record.original) return;
+    if (record.original->answer.empty()) {
+      ++unanswered_;
+      return;
+    }
+    add_item(record, "original", {arm_, record.original->problem, record.original->answer, {}});
+  }
+
+  void add_item(const Record& record, const std::string& part, Reference reference) {
+    const auto key = std::make_pair(reference.problem, reference.text);
+    const auto [found, fresh] = index_.emplace(key, items_.size());
+    if (fresh) {
+      items_.push_back({record.id + "/" + part, record.trap_type, record.cluster, std::move(reference)});
+      return;
+    }
+    ++repeated_;
+    Item& earlier = items_[found->second];
+    if (earlier.trap_type != record.trap_type) earlier.trap_type.reset();
+  }
+
+  Arm arm_;
+  std::vector<Item> items_;
+  std::map<std::pair<std::string, std::string>, std::size_t> index_;
+  std::size_t repeated_ = 0;
+  std::size_t unanswered_ = 0;
+};
+
+Question ask(const Item& item, const Intervention& intervention, const PlanOptions& options) {
+  GenerationRequest request{render_prompt(options.form, intervention, item.reference.arm, item.reference.problem),
+                            options.generation};
+  request.options.stop.insert(request.options.stop.end(), options.form.stop.begin(), options.form.stop.end());
+  request.options.seed = hash64(fmt::format("{} {}", options.generation.seed, item.id));
+  return {item.id + "/" + intervention.name,
+          intervention.name,
+          item.trap_type,
+          item.cluster,
+          item.reference,
+          std::move(request)};
+}
+
+void check_options(const PlanOptions& options) {
+  std::set<std::string> names;
+  for (const Intervention& intervention : options.interventions) {
+    if (!names.insert(intervention.name).second) {
+      throw Error(fmt::format("--interventions: {} is named twice", intervention.name));
+    }
+  }
+  std::set<Arm> arms;
+  for (const Arm arm : options.arms) {
+    if (!arms.insert(arm).second) throw Error(fmt::format("--arms: {} is named twice", to_string(arm)));
+  }
+}
+
+Json describe_question(const Question& question) {
+  const GenerationOptions& options = question.request.options;
+  return {{"id", question.id},
+          {"cluster", question.cluster},
+          {"trap_type", question.trap_type ? Json(to_string(*question.trap_type)) : Json()},
+          {"prompt", question.request.prompt},
+          {"problem", question.reference.problem},
+          {"reference", question.reference.text},
+          {"evidence", question.reference.evidence},
+          {"options",
+           {options.max_new_tokens, options.temperature, options.top_k, options.top_p, options.min_p, options.seed,
+            options.stop}}};
+}
+
+}  // namespace
+
+Plan make_plan(std::span<const Record> records, const PlanOptions& options) {
+  check_options(options);
+  Plan plan;
+  for (const Arm arm : options.arms) {
+    ItemList list(arm);
+    for (const Record& record : records) list.add(record);
+    list.describe(plan.notes);
+    for (const Intervention& intervention : options.interventions) {
+      for (const Item& item : list.items()) plan.questions.push_back(ask(item, intervention, options));
+    }
+  }
+  if (plan.questions.empty()) throw Error("there is nothing to ask: the data set has no questions for these arms");
+  return plan;
+}
+
+std::string plan_sha256(const Plan& plan) {
+  Sha256 hash;
+  for (const Question& question : plan.questions) {
+    hash.update(describe_question(question).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  }
+  return hash.finish();
+}
+
+}  // namespace mathtrap

@@ -1,0 +1,45 @@
+// What a run found: accuracies with intervals, and the ratio trap / original. A function of the samples alone.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/sample.h"
+#include "harness/statistics.h"
+#include "support/json.h"
+
+namespace mathtrap {
+
+/// The replies of one arm under one intervention, of all trap types together or of one.
+struct Group {
+  Arm arm = Arm::original;
+  std::string intervention;
+  std::optional<TrapType> trap_type;  ///< nothing: all
+  Proportion accuracy;                ///< correct and flaw_named
+  std::optional<Proportion> lenient;  ///< traps: `refused` counts as well
+  std::map<Verdict, std::size_t> verdicts;
+};
+
+struct InterventionRatio {
+  std::string intervention;
+  std::optional<Ratio> ratio;  ///< strict trap accuracy / original accuracy; nothing when no original was solved
+};
+
+struct Results {
+  std::string model;
+  std::string dataset;
+  std::vector<Group> groups;  ///< arms and interventions in the samples' order; after each arm's, the same by trap type
+  std::vector<InterventionRatio> ratios;  ///< of the interventions under which both arms were asked
+};
+
+Results summarise(const std::string& model, const std::string& dataset, std::span<const Sample> samples);
+
+/// {"model","dataset","groups":[{"arm","intervention","trap_type","n","correct","accuracy","ci95","unscored","cut_off",
+/// "clusters","effective_n","verdicts", and for traps "lenient":{"correct","accuracy","ci95"}}],
+/// "ratio":[{"intervention","value","ci95"}]}. A ratio without a value is null, as is an unbounded limit.
+Json to_json(const Results& results);
+
+}  // namespace mathtrap
