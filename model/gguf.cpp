@@ -13,7 +13,7 @@
 #include "model/gguf_header.h"
 #include "model/gguf_metadata.h"
 #include "model/mapped_tensor.h"
-#include "model/ops.h"
+#include "model/rotary.h"
 #include "model/weights.h"
 #include "support/error.h"
 

@@ -3,11 +3,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "model/checkpoint.h"
 
 namespace mathtrap {
 
@@ -40,5 +43,8 @@ std::string pickle_of(const std::map<std::string, at::Tensor>& tensors);
 
 /// A file with these tensors. Strides are kept.
 std::string make_pytorch_file(const std::map<std::string, at::Tensor>& tensors, bool zip64 = false);
+
+/// A checkpoint's tensors with Meta's names and rotary order.
+std::map<std::string, at::Tensor> meta_tensors(const Checkpoint& checkpoint);
 
 }  // namespace mathtrap

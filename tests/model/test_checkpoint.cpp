@@ -1,6 +1,10 @@
 // Whole checkpoints: folders written and read, shards, and that the same model is the same in each format.
 #include <ATen/Functions.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
 
 #include "model/checkpoint.h"
 #include "model/gguf.h"
@@ -8,7 +12,9 @@
 #include "model/tokenizer.h"
 #include "support/error.h"
 #include "tests/catch.h"
+#include "tests/model/gguf_writer.h"
 #include "tests/model/golden_tokens.h"
+#include "tests/model/pytorch_writer.h"
 #include "tests/model/scratch.h"
 #include "tests/model/small_checkpoint.h"
 #include "tests/shared_data.h"
@@ -25,6 +31,29 @@ void check_same(const Checkpoint& one, const Checkpoint& other) {
     CHECK(other.tensors.at(name).equal(tensor));
   }
   CHECK(write_hugging_face_config(one.config) == write_hugging_face_config(other.config));
+}
+
+/// Bytes of this process that are in memory, mapped files included.
+std::size_t resident_bytes() {
+  std::ifstream status("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  status >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Growth of memory by a checkpoint that was read and whose every page was used, over the size of its weights.
+double memory_over_weights(const std::string& path) {
+  const std::size_t before = resident_bytes();
+  const Checkpoint checkpoint = read_checkpoint(path);
+  std::size_t bytes = 0;
+  double sum = 0;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    bytes += tensor.nbytes();
+    sum += tensor.sum().item<double>();
+  }
+  CHECK(std::isfinite(sum));
+  return static_cast<double>(resident_bytes() - before) / static_cast<double>(bytes);
 }
 
 }  // namespace
@@ -122,3 +151,28 @@ TEST_CASE("PyTorch shards of another architecture can be read, but not as a mode
   const std::string message = error_of([&] { read_checkpoint(shared_data(folder).string()); });
   CHECK(contains(message, "model_type \"llama_moe\" is not supported"));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // the sanitizers' own memory would be counted
+TEST_CASE("a checkpoint in memory takes little more than its weights") {
+  const ScratchFolder folder;
+  {
+    // Queries and keys, which GGUF's rotary order forces to copy, are 16% of the weights.
+    ModelConfig config = small_checkpoint().config;
+    config.hidden_size = 1024;
+    config.intermediate_size = 2816;
+    config.num_hidden_layers = 1;
+    config.num_attention_heads = 16;
+    config.num_key_value_heads = 16;
+    config.head_dim = 64;
+    const Checkpoint checkpoint = checkpoint_of(config);
+    write_hugging_face_folder(folder / "hf", checkpoint);
+    folder.write("model.gguf", gguf_of(checkpoint).bytes());
+    folder.write("consolidated.00.pth", make_pytorch_file(meta_tensors(checkpoint)));
+    folder.write("params.json", R"({"n_heads": 16})");
+  }
+  read_checkpoint(folder / "hf").tensors.begin()->second.sum();  // starts what stays in memory whatever is read
+  CHECK(memory_over_weights(folder / "hf") < 1.15);
+  CHECK(memory_over_weights(folder / "model.gguf") < 1.15);
+  CHECK(memory_over_weights(folder / "consolidated.00.pth") < 1.15);
+}
+#endif

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "model/gguf.h"
-#include "model/ops.h"
+#include "model/rotary.h"
 #include "model/tokenizer.h"
 #include "support/error.h"
 #include "tests/catch.h"

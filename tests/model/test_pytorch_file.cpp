@@ -48,41 +48,6 @@ void check_message(const std::string& message, const char* wanted) {
   CHECK_FALSE(contains(message, "\n"));
 }
 
-/// The small checkpoint with Meta's names and rotary order.
-Tensors meta_tensors(const Checkpoint& checkpoint) {
-  static const std::vector<std::pair<std::string, std::string>> renamed = {
-      {"model.embed_tokens", "tok_embeddings"},
-      {"model.norm", "norm"},
-      {"lm_head", "output"},
-      {"model.layers.", "layers."},
-      {"input_layernorm", "attention_norm"},
-      {"post_attention_layernorm", "ffn_norm"},
-      {"self_attn.q_proj", "attention.wq"},
-      {"self_attn.k_proj", "attention.wk"},
-      {"self_attn.v_proj", "attention.wv"},
-      {"self_attn.o_proj", "attention.wo"},
-      {"mlp.gate_proj", "feed_forward.w1"},
-      {"mlp.up_proj", "feed_forward.w3"},
-      {"mlp.down_proj", "feed_forward.w2"},
-  };
-  Tensors tensors;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    std::string other = name;
-    for (const auto& [from, to] : renamed) {
-      const std::size_t at = other.find(from);
-      if (at != std::string::npos) other.replace(at, from.size(), to);
-    }
-    at::Tensor laid_out = tensor.clone();
-    const bool is_rotated = other.ends_with("wq.weight") || other.ends_with("wk.weight");
-    for (std::int64_t row = 0; is_rotated && row < tensor.size(0); ++row) {
-      const std::int64_t in_head = row % 8;
-      laid_out.select(0, row).copy_(tensor.select(0, row - in_head + in_head % 2 * 4 + in_head / 2));
-    }
-    tensors[other] = laid_out;
-  }
-  return tensors;
-}
-
 }  // namespace
 
 TEST_CASE("tensors that torch.save wrote are read, with and without zip64") {
