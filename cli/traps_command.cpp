@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "support/files.h"
 #include "support/interrupt.h"
+#include "support/json.h"
 #include "support/log.h"
 #include "support/progress.h"
 #include "traps/generate.h"
@@ -25,7 +26,7 @@ struct GenerateOptions {
 /// Lines of a data set, to a file that appears whole or to stdout.
 class LineSink {
  public:
-  LineSink(const std::string& path, std::uint64_t total) : progress_("generate", total, "problems") {
+  LineSink(const std::string& path, std::uint64_t total) : progress_("generate", total, "lines") {
     if (!path.empty()) file_.emplace(path);
   }
 
@@ -55,21 +56,34 @@ bool holds_reply_forms(const std::string& path) {
   return read_toml_file(first).contains("example");
 }
 
+void print_report(const GenerationReport& report, const GenerateOptions& options) {
+  Json json = Json::object();
+  json["written"] = options.count;
+  json["repeats"] = report.repeats;
+  json["exhausted"] = report.exhausted;
+  json["output"] = options.output;
+  fmt::print("{}\n", json.dump());
+}
+
 int generate(const GenerateOptions& options, const CommonOptions& common) {
   const std::string path = options.families.empty() ? resource("datasets/families").string() : options.families;
   const Split split = parse_split(options.split);
   LineSink sink(options.output, options.count);
-  std::uint64_t repeats = 0;
+  GenerationReport report;
   if (holds_reply_forms(path)) {
-    repeats = generate_replies(read_reply_forms(path), split, options.count, common.seed,
-                               [&](const FormedReply& reply) { sink.write(write_json_reply(reply)); });
+    report = generate_replies(read_reply_forms(path), split, options.count, common.seed,
+                              [&](const FormedReply& reply) { sink.write(write_json_reply(reply)); });
   } else {
-    repeats = generate_records(read_families(path), split, options.count, common.seed,
-                               [&](const Record& record) { sink.write(write_json_record(record)); });
+    report = generate_records(read_families(path), split, options.count, common.seed,
+                              [&](const Record& record) { sink.write(write_json_record(record)); });
   }
   sink.finish();
-  if (repeats != 0)
-    note(fmt::format("{} of {} repeat an earlier problem: their families have no more", repeats, options.count));
+  if (!report.exhausted.empty()) {
+    note(fmt::format("{} of {} repeat an earlier problem; out of fresh ones: {}", report.repeats, options.count,
+                     fmt::join(report.exhausted, ", ")));
+  }
+  // Without a file the lines themselves are the result, and JSON already.
+  if (common.json && !options.output.empty()) print_report(report, options);
   return 0;
 }
 

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kMaxCharacters = 4096;
 constexpr int kMaxDepth = 100;
-constexpr std::size_t kMaxShown = 60;  // characters of an expression in an error
+constexpr std::size_t kMaxNodes = 1000;  // a chain of operators is as deep as it is long; this bounds the evaluation
+constexpr std::size_t kMaxShown = 60;    // characters of an expression in an error
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -109,6 +110,8 @@ class ExpressionParser {
   }
 
   std::size_t add(Node node) {
+    if (expression_.nodes_.size() == kMaxNodes)
+      throw Error(fmt::format("an expression of more than {} parts", kMaxNodes));
     expression_.nodes_.push_back(std::move(node));
     return expression_.nodes_.size() - 1;
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 
 #include "datasets/evidence.h"
@@ -15,16 +14,8 @@ namespace {
 const std::vector<std::string> kProofFields = {"givens",       "original", "trap", "requirement",
                                                "common_sense", "defined",  "ask",  "unproved"};
 
-TextTemplate parse_at(const std::string& text, const Names& names, const Place& place) {
-  try {
-    return TextTemplate::parse(text, names);
-  } catch (const Error& error) {
-    fail(place, error.what());
-  }
-}
-
 TextTemplate read_template(const TomlTable& table, const std::string& key, const Names& names) {
-  return parse_at(required_text(table, key), names, place_of(table, key));
+  return TextTemplate::parse(required_text(table, key), names, place_of(table, key));
 }
 
 void add_proof(const TomlTable& table, const Names& names, ProofTemplates& proof) {
@@ -34,6 +25,26 @@ void add_proof(const TomlTable& table, const Names& names, ProofTemplates& proof
   for (const std::string& key : kProofFields) {
     if (fields->table->contains(key)) proof.insert_or_assign(key, read_template(*fields, key, names));
   }
+}
+
+/// What no proof can do without, unless it says why there is none.
+void check_proof(const ProofTemplates& proof, const TomlTable& trap) {
+  if (proof.contains("unproved")) return;
+  for (const char* field : {"original", "trap", "ask"}) {
+    if (!proof.contains(field))
+      fail(place_of(trap), fmt::format("the proof lacks \"{}\", and says no \"unproved\"", field));
+  }
+}
+
+std::vector<std::string> read_evidence(const TomlTable& trap) {
+  const Place place = place_of(trap, "evidence");
+  std::vector<std::string> patterns = text_list(trap, "evidence");
+  if (patterns.empty()) fail(place, "at least one pattern is wanted");
+  for (const std::string& pattern : patterns) {
+    if (pattern.find("{{") != std::string::npos) fail(place, "patterns hold no slots: one serves all instances");
+    check_evidence(pattern, place);
+  }
+  return patterns;
 }
 
 FamilyConcept read_concept(const TomlTable& table) {
@@ -56,21 +67,20 @@ FamilyTrap read_trap(const TomlTable& table, const Scope& outer, const TomlTable
   FamilyTrap trap;
   const std::string type = required_text(table, "type");
   const auto known = parse_trap_type(type);
-  if (!known) fail(place_of(table, "type"), fmt::format("'{}' is not a trap type", type));
+  if (!known) fail(place_of(table, "type"), fmt::format("\"{}\" is not a trap type", type));
   trap.type = *known;
   trap.scope = read_scope(table, &outer);
   trap.problems = read_templates(table, "problem", trap.scope.names);
   trap.explanation = read_template(table, "explanation", trap.scope.names);
-  trap.evidence = text_list(table, "evidence");
-  if (trap.evidence.empty()) fail(place_of(table, "evidence"), "at least one pattern is wanted");
-  for (const std::string& pattern : trap.evidence) check_evidence(pattern, place_of(table, "evidence"));
+  trap.evidence = read_evidence(table);
   add_proof(family, trap.scope.names, trap.proof);
   add_proof(table, trap.scope.names, trap.proof);
+  check_proof(trap.proof, table);
   for (const TomlTable& item : subtables(table, "concept")) trap.concepts.push_back(read_concept(item));
   for (const bool answer : {true, false}) {
     const bool found = std::any_of(trap.concepts.begin(), trap.concepts.end(),
                                    [&](const FamilyConcept& item) { return item.answer == answer; });
-    if (!found) fail(place_of(table), fmt::format("no concept with answer = {}", answer));
+    if (!found) fail(place_of(table), fmt::format("there is no concept with answer = {}", answer));
   }
   return trap;
 }
@@ -80,7 +90,7 @@ FamilyTrap read_trap(const TomlTable& table, const Scope& outer, const TomlTable
 std::vector<TextTemplate> read_templates(const TomlTable& table, const std::string& key, const Names& names) {
   std::vector<TextTemplate> templates;
   for (const std::string& text : text_list(table, key)) {
-    templates.push_back(parse_at(text, names, place_of(table, key)));
+    templates.push_back(TextTemplate::parse(text, names, place_of(table, key)));
   }
   if (templates.empty()) fail(place_of(table, key), "the field is missing");
   return templates;
@@ -101,7 +111,6 @@ Family read_family(const std::string& path) {
   family.problems = read_templates(*original, "problem", family.scope.names);
   family.solutions = read_templates(*original, "solution", family.scope.names);
   family.answer = read_template(*original, "answer", family.scope.names);
-  add_proof(root, family.scope.names, family.original_proof);
   for (const TomlTable& item : subtables(root, "trap")) {
     family.traps.push_back(read_trap(item, family.scope, root));
   }

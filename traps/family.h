@@ -41,7 +41,6 @@ struct Family {
   std::vector<TextTemplate> problems;
   std::vector<TextTemplate> solutions;
   TextTemplate answer;
-  ProofTemplates original_proof;
   std::vector<FamilyTrap> traps;
 };
 

@@ -6,178 +6,175 @@
 #include <unordered_set>
 
 #include "support/hash.h"
+#include "traps/instance.h"
 
 namespace mathtrap {
 namespace {
 
-// A test instance needs its original and its trap in a tenth each, so about 100 draws; conditions may cost as many
-// again.
-constexpr int kMostDraws = 200'000;
-// How often an instance is drawn anew because its original was drawn before.
-constexpr int kMostRepeats = 200;
+// Draws in a row that bring nothing new, after which a source counts as exhausted: fewer than one in a hundred of its
+// combinations are then left, most likely.
+constexpr int kStaleDraws = 500;
 
-const TextTemplate& pick(const std::vector<TextTemplate>& templates, Random& random) {
-  return templates[static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(templates.size()) - 1))];
-}
+/// Texts that were given already.
+class Seen {
+ public:
+  bool contains(const std::string& text) const { return hashes_.contains(hash64(text)); }
+  /// False when it was there.
+  bool insert(const std::string& text) { return hashes_.insert(hash64(text)).second; }
 
-[[noreturn]] void fail_to_draw(const std::string& file, const std::string& what, Split split) {
-  throw Error(fmt::format("{}: no {} for the split {} in {} draws; widen the slots or loosen 'where'", file, what,
-                          to_string(split), kMostDraws));
-}
+ private:
+  std::unordered_set<std::uint64_t> hashes_;
+};
 
-/// Runs `attempt` until it gives something.
-template <typename Result>
-Result draw_until(const std::string& file, const std::string& what, Split split,
-                  const std::function<std::optional<Result>()>& attempt) {
-  for (int i = 0; i < kMostDraws; ++i) {
-    if (std::optional<Result> result = attempt()) return std::move(*result);
-  }
-  fail_to_draw(file, what, split);
-}
-
-Proof render_proof(const ProofTemplates& templates, const std::vector<Value>& cells) {
-  const auto field = [&](const char* name) {
-    const auto found = templates.find(name);
-    return found == templates.end() ? std::string() : found->second.render(cells, RenderStyle::proof);
-  };
-  return {field("givens"),       field("original"), field("trap"), field("requirement"),
-          field("common_sense"), field("defined"),  field("ask"),  field("unproved")};
-}
-
-Concept draw_concept(const Family& family, const FamilyTrap& trap, Split split, Random& random) {
-  const bool answer = random.uniform_int(0, 1) == 1;
-  std::vector<const FamilyConcept*> candidates;
-  for (const FamilyConcept& item : trap.concepts) {
-    if (item.answer == answer) candidates.push_back(&item);
-  }
-  return draw_until<Concept>(family.file, "conceptual question", split, [&]() -> std::optional<Concept> {
-    const FamilyConcept& source =
-        *candidates[static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(candidates.size()) - 1))];
-    std::vector<Value> cells;
-    if (!draw(source.scope, random, cells)) return std::nullopt;
-    Concept result;
-    result.question = pick(source.questions, random).render(cells);
-    const Split of_text = source.split_by_text ? split_by_text(result.question) : split_by_numbers(result.question);
-    if (of_text != split) return std::nullopt;
-    result.answer = answer;
-    if (!source.solutions.empty()) result.solution = pick(source.solutions, random).render(cells);
-    return result;
-  });
-}
-
-/// Everything but the conceptual question, whose draws do not depend on the problem's.
-Record draw_problem(const Family& family, const FamilyTrap& trap, Split split, Random& random) {
-  return draw_until<Record>(family.file, "problem", split, [&]() -> std::optional<Record> {
-    std::vector<Value> cells;
-    if (!draw(family.scope, random, cells)) return std::nullopt;
-    const auto wording =
-        static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(family.problems.size()) - 1));
-    Record record;
-    record.original.emplace();
-    record.original->problem = family.problems[wording].render(cells);
-    if (split_by_numbers(record.original->problem) != split) return std::nullopt;
-    record.original->solution = pick(family.solutions, random).render(cells);
-    record.original->answer = family.answer.render(cells);
-    if (!draw(trap.scope, random, cells)) return std::nullopt;
-    record.trap.emplace();
-    // Wordings that correspond keep the difference between original and trap small.
-    const bool paired = trap.problems.size() == family.problems.size();
-    record.trap->problem = (paired ? trap.problems[wording] : pick(trap.problems, random)).render(cells);
-    if (split_by_numbers(record.trap->problem) != split) return std::nullopt;
-    record.trap->explanation = trap.explanation.render(cells);
-    record.trap->evidence = trap.evidence;
-    record.trap_type = trap.type;
-    record.proof = render_proof(trap.proof, cells);
-    return record;
-  });
-}
-
-/// Draws the instances of one family one after another and remembers what it gave.
+/// Gives the instances of one family one after another and remembers what it gave.
 class FamilySource {
  public:
   FamilySource(const Family& family, Split split, std::uint64_t seed)
-      : family_(family), split_(split), random_(seed, fmt::format("{}/{}", family.id, to_string(split))) {}
+      : family_(family), split_(split), seed_(seed), traps_(family.traps.size()) {}
 
-  Record next() {
-    const FamilyTrap& trap = family_.traps[index_ % family_.traps.size()];
-    Record record = draw_problem(family_, trap, split_, random_);
-    for (int i = 0; i < kMostRepeats && seen_.contains(hash64(record.original->problem)); ++i) {
-      record = draw_problem(family_, trap, split_, random_);
+  /// Nothing when the family has run out of fresh instances and may not repeat any.
+  std::optional<Record> next() {
+    for (std::size_t tried = 0; tried < traps_.size(); ++tried) {
+      const std::size_t which = turn_++ % traps_.size();
+      if (std::optional<Record> record = next_of(family_.traps[which], traps_[which])) return record;
     }
-    if (!seen_.insert(hash64(record.original->problem)).second) ++repeats_;
-    record.concepts.push_back(draw_concept(family_, trap, split_, random_));
+    return std::nullopt;
+  }
+
+  const std::string& id() const { return family_.id; }
+  std::uint64_t repeats() const { return repeats_; }
+  bool exhausted() const { return exhausted_; }
+
+ private:
+  /// What a trap can still give that is new.
+  struct State {
+    bool fresh_problems = true;
+    bool fresh_concepts[2] = {true, true};  ///< by answer
+  };
+
+  std::optional<Record> next_of(const FamilyTrap& trap, State& state) {
+    if (!state.fresh_problems && split_ != Split::train) return std::nullopt;
+    Random random(seed_, fmt::format("{}/{}/{}", family_.id, to_string(split_), index_));
+    Record record = draw_problem(family_, trap, split_, random);
+    for (int stale = 1; state.fresh_problems && !is_fresh(record); ++stale) {
+      state.fresh_problems = stale < kStaleDraws;
+      record = draw_problem(family_, trap, split_, random);
+    }
+    if (!state.fresh_problems) {
+      exhausted_ = true;
+      if (split_ != Split::train) return std::nullopt;
+    }
+    const bool fresh_original = problems_.insert(record.original->problem);
+    const bool fresh_trap = problems_.insert(record.trap->problem);
+    if (!fresh_original || !fresh_trap) ++repeats_;
+    const bool answer = random.uniform_int(0, 1) == 1;
+    record.concepts.push_back(next_concept(trap, answer, state.fresh_concepts[answer ? 1 : 0], random));
+    label(record);
+    return record;
+  }
+
+  bool is_fresh(const Record& record) const {
+    return !problems_.contains(record.original->problem) && !problems_.contains(record.trap->problem);
+  }
+
+  /// Conceptual questions are few in some families: a fresh one where there is one, in every split.
+  Concept next_concept(const FamilyTrap& trap, bool answer, bool& fresh, Random& random) {
+    Concept question = draw_concept(family_, trap, answer, split_, random);
+    for (int stale = 1; fresh && questions_.contains(question.question); ++stale) {
+      fresh = stale < kStaleDraws;
+      question = draw_concept(family_, trap, answer, split_, random);
+    }
+    questions_.insert(question.question);
+    return question;
+  }
+
+  void label(Record& record) {
     record.id = fmt::format("{}-{}-{}", family_.id, to_string(split_), index_++);
     record.family = family_.id;
     record.topic = family_.topic;
     record.cluster = fmt::format("{}-{:016x}", family_.id, hash64(record.original->problem));
     record.place = {family_.file, 0, ""};
-    return record;
   }
 
-  std::uint64_t repeats() const { return repeats_; }
-
- private:
   const Family& family_;
   Split split_;
-  Random random_;
+  std::uint64_t seed_;
+  std::vector<State> traps_;
+  std::uint64_t turn_ = 0;
   std::uint64_t index_ = 0;
   std::uint64_t repeats_ = 0;
-  std::unordered_set<std::uint64_t> seen_;
+  bool exhausted_ = false;
+  Seen problems_;
+  Seen questions_;
 };
 
 /// The same for a reply form.
 class FormSource {
  public:
   FormSource(const ReplyForm& form, Split split, std::uint64_t seed)
-      : form_(form), split_(split), random_(seed, fmt::format("{}/{}", form.id, to_string(split))) {}
+      : form_(form), split_(split), seed_(seed), fresh_(form.examples.size(), true) {}
 
-  FormedReply next() {
-    const ReplyExample& example = form_.examples[index_++ % form_.examples.size()];
-    FormedReply reply = draw_reply(example);
-    for (int i = 0; i < kMostRepeats && seen_.contains(hash64(reply.instruction)); ++i) reply = draw_reply(example);
-    if (!seen_.insert(hash64(reply.instruction)).second) ++repeats_;
+  std::optional<FormedReply> next() {
+    Random random(seed_, fmt::format("{}/{}/{}", form_.id, to_string(split_), index_));
+    const std::size_t which = index_++ % form_.examples.size();
+    FormedReply reply = draw_reply(form_, which, split_, random);
+    for (int stale = 1; fresh_[which] && seen_.contains(reply.instruction); ++stale) {
+      fresh_[which] = stale < kStaleDraws;
+      reply = draw_reply(form_, which, split_, random);
+    }
+    if (!seen_.insert(reply.instruction)) ++repeats_;
     return reply;
   }
 
+  const std::string& id() const { return form_.id; }
   std::uint64_t repeats() const { return repeats_; }
+  bool exhausted() const { return repeats_ != 0; }
 
  private:
-  FormedReply draw_reply(const ReplyExample& example) {
-    return draw_until<FormedReply>(form_.file, "question", split_, [&]() -> std::optional<FormedReply> {
-      std::vector<Value> cells;
-      if (!draw(form_.scope, random_, cells) || !draw(example.scope, random_, cells)) return std::nullopt;
-      FormedReply reply{form_.id, pick(example.questions, random_).render(cells),
-                        pick(example.replies, random_).render(cells)};
-      if (split_by_text(reply.instruction) != split_) return std::nullopt;
-      return reply;
-    });
-  }
-
   const ReplyForm& form_;
   Split split_;
-  Random random_;
+  std::uint64_t seed_;
   std::uint64_t index_ = 0;
   std::uint64_t repeats_ = 0;
-  std::unordered_set<std::uint64_t> seen_;
+  std::vector<bool> fresh_;  ///< by example
+  Seen seen_;
 };
 
-/// Takes from the sources in turn.
+/// Takes from the sources in turn; those that have nothing more are passed over from then on.
 template <typename Source, typename Item, typename Take>
-std::uint64_t generate_in_turn(const std::vector<Item>& items, Split split, std::uint64_t count, std::uint64_t seed,
-                               const Take& take) {
+GenerationReport generate_in_turn(const std::vector<Item>& items, Split split, std::uint64_t count, std::uint64_t seed,
+                                  const Take& take) {
   std::vector<Source> sources;
   sources.reserve(items.size());
   for (const Item& item : items) sources.emplace_back(item, split, seed);
-  for (std::uint64_t i = 0; i < count; ++i) take(sources[i % sources.size()].next());
-  std::uint64_t repeats = 0;
-  for (const Source& source : sources) repeats += source.repeats();
-  return repeats;
+  std::vector<Source*> turn;
+  for (Source& source : sources) turn.push_back(&source);
+  std::uint64_t taken = 0;
+  for (std::size_t at = 0; taken < count; at = turn.empty() ? 0 : at % turn.size()) {
+    if (turn.empty()) {
+      throw Error(fmt::format("the families have only {} fresh instances in the split {}, {} are wanted", taken,
+                              to_string(split), count));
+    }
+    if (const auto instance = turn[at]->next()) {
+      take(*instance);
+      ++taken;
+      ++at;
+    } else {
+      turn.erase(turn.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+  }
+  GenerationReport report;
+  for (const Source& source : sources) {
+    report.repeats += source.repeats();
+    if (source.exhausted()) report.exhausted.push_back(source.id());
+  }
+  return report;
 }
 
 }  // namespace
 
-std::uint64_t generate_records(const std::vector<Family>& families, Split split, std::uint64_t count,
-                               std::uint64_t seed, const std::function<void(const Record&)>& take) {
+GenerationReport generate_records(const std::vector<Family>& families, Split split, std::uint64_t count,
+                                  std::uint64_t seed, const std::function<void(const Record&)>& take) {
   return generate_in_turn<FamilySource>(families, split, count, seed, take);
 }
 
@@ -188,8 +185,8 @@ std::vector<Record> generate_records(const std::vector<Family>& families, Split 
   return records;
 }
 
-std::uint64_t generate_replies(const std::vector<ReplyForm>& forms, Split split, std::uint64_t count,
-                               std::uint64_t seed, const std::function<void(const FormedReply&)>& take) {
+GenerationReport generate_replies(const std::vector<ReplyForm>& forms, Split split, std::uint64_t count,
+                                  std::uint64_t seed, const std::function<void(const FormedReply&)>& take) {
   return generate_in_turn<FormSource>(forms, split, count, seed, take);
 }
 

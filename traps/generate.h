@@ -13,19 +13,26 @@
 
 namespace mathtrap {
 
-/// Calls `take` for `count` records, the families in turn. A family's records depend on the seed, the split and the
-/// family alone: more of them, other families or another order of files leave them as they are. A record is drawn anew
-/// when its original stood in an earlier one of this call, as long as fresh ones are found. Returns how many repeat an
-/// earlier original. Throws Error naming a family whose conditions are (nearly) never met.
-std::uint64_t generate_records(const std::vector<Family>& families, Split split, std::uint64_t count,
-                               std::uint64_t seed, const std::function<void(const Record&)>& take);
+/// What `generate_records` and `generate_replies` say of their work.
+struct GenerationReport {
+  std::uint64_t repeats = 0;           ///< instances whose texts stood in an earlier one
+  std::vector<std::string> exhausted;  ///< families that ran out of fresh instances
+};
+
+/// Calls `take` for `count` records, the families in turn. Instance i of a family depends on the seed, the split, the
+/// family and its earlier instances alone: other families, their order, or a larger count leave it as it is.
+/// No original and no trap comes twice, as long as fresh ones are found. After that they repeat in the train split; in
+/// the others the family (or its trap) drops out, and the families that remain make up the count.
+/// Throws Error: a family whose conditions are (nearly) never met, or all families ran out.
+GenerationReport generate_records(const std::vector<Family>& families, Split split, std::uint64_t count,
+                                  std::uint64_t seed, const std::function<void(const Record&)>& take);
 
 /// The same, kept.
 std::vector<Record> generate_records(const std::vector<Family>& families, Split split, std::uint64_t count,
                                      std::uint64_t seed);
 
-/// The same for reply forms.
-std::uint64_t generate_replies(const std::vector<ReplyForm>& forms, Split split, std::uint64_t count,
-                               std::uint64_t seed, const std::function<void(const FormedReply&)>& take);
+/// The same for reply forms; the split is that of the whole question.
+GenerationReport generate_replies(const std::vector<ReplyForm>& forms, Split split, std::uint64_t count,
+                                  std::uint64_t seed, const std::function<void(const FormedReply&)>& take);
 
 }  // namespace mathtrap

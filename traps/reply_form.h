@@ -3,9 +3,12 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "support/random.h"
 #include "traps/scope.h"
+#include "traps/split.h"
 #include "traps/text_template.h"
 
 namespace mathtrap {
@@ -30,9 +33,16 @@ struct FormedReply {
   std::string response;
 };
 
+/// A reply that begins so says that the question has no answer.
+inline constexpr std::string_view kNoAnswer = "This has no answer";
+
 /// The forms of a folder (not deeper), or of one file, in the order of their ids. Throws Error naming file, line,
-/// field.
+/// field; also when not half of a file's examples have no answer.
 std::vector<ReplyForm> read_reply_forms(const std::string& path);
+
+/// One draw of an example, whose question belongs to `split` as a whole. Throws Error naming the file when no draw of
+/// 200,000 is wanted.
+FormedReply draw_reply(const ReplyForm& form, std::size_t example, Split split, Random& random);
 
 std::string write_json_reply(const FormedReply& reply);
 

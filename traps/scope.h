@@ -23,23 +23,28 @@ struct Slot {
 struct ComputedValue {
   std::size_t cell = 0;
   Expression expression;
+  Place place;
+};
+
+struct Condition {
+  Expression expression;
+  Place place;
 };
 
 struct Scope {
-  Names names;                  ///< of this scope and the one around it
-  std::size_t outer_cells = 0;  ///< cells that the scope around it has filled
+  Names names;  ///< of this scope and the one around it
   std::vector<Slot> slots;
   std::vector<ComputedValue> computed;
-  std::vector<Expression> conditions;
-  Place place;  ///< for errors while drawing
+  std::vector<Condition> conditions;  ///< in the order in which the values they read are there
 };
 
-/// Reads `where`, [slots] and [let] of a table. `outer`, when given, is the scope around it. Throws Error naming the
-/// place.
+/// Reads `where`, [slots] and [let] of a table. `outer`, when given, is the scope around it: its names are known here
+/// and may not be given again. Throws Error naming the place.
 Scope read_scope(const TomlTable& table, const Scope* outer);
 
-/// Fills `cells` behind the outer scope's with one draw. False when a condition does not hold. Throws Error naming the
-/// family's place when an expression fails.
+/// Fills `cells` behind the outer scope's with one draw. False when a condition does not hold; each is looked at as
+/// soon as the values it reads are there, so that `where = ["b != 0"]` guards `a / b`. Throws Error naming the place of
+/// an expression that fails.
 bool draw(const Scope& scope, Random& random, std::vector<Value>& cells);
 
 }  // namespace mathtrap

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "support/error.h"
 #include "traps/expression.h"
 
 namespace mathtrap {
@@ -16,13 +17,16 @@ enum class RenderStyle { text, proof };
 
 class TextTemplate {
  public:
-  /// Throws Error (without a place) on an unclosed {{, or an expression that is wrong.
-  static TextTemplate parse(std::string_view text, const Names& names);
+  /// Of three or more braces in a row the last two open an expression: "\frac{{{a}}}{2}". Throws Error at `place` on
+  /// an unclosed {{, or an expression that is wrong.
+  static TextTemplate parse(std::string_view text, const Names& names, const Place& place);
 
+  /// Throws Error at the template's place when an expression fails, or the text grows beyond 64 KiB.
   std::string render(std::span<const Value> cells, RenderStyle style = RenderStyle::text) const;
 
  private:
   std::vector<std::variant<std::string, Expression>> parts_;
+  Place place_;
 };
 
 }  // namespace mathtrap
