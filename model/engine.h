@@ -58,14 +58,15 @@ struct Perplexity {
 };
 
 struct EngineOptions {
-  std::string device = "cpu";  ///< "cpu" or "cuda:N"
-  int batch_size = 0;          ///< sequences decoded at once; 0: chosen from memory and sizes
-  std::string dtype = "auto";  ///< "auto": as stored, "f32", "bf16"
+  std::string device = "cpu";       ///< "cpu" or "cuda:N"
+  int batch_size = 0;               ///< sequences decoded at once; 0: chosen from memory and sizes
+  std::string dtype = "auto";       ///< "auto": as stored, "f32", "bf16"
+  std::int64_t chunk_tokens = 512;  ///< prompt tokens in one forward pass; the replies do not depend on it
 };
 
 struct ModelInfo {
   ModelConfig config;
-  std::string name;          ///< the last part of the path
+  std::string name;  ///< the last part of the path
   std::int64_t parameters = 0;
   std::int64_t weight_bytes = 0;
   std::string dtype;

@@ -109,6 +109,7 @@ at::Tensor linear(const at::Tensor& x, at::TensorList weights) {
   std::int64_t columns = 0;
   for (const at::Tensor& weight : weights) columns += weight.size(0);
   const at::Tensor result = at::empty({x.size(0), columns}, at::kFloat);
+  if (result.numel() == 0) return result;
   std::int64_t first_column = 0;
   for (const at::Tensor& weight : weights) {
     multiply(x, weight.contiguous(), result, first_column);
