@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "harness/models_under_test.h"
+#include "model/model_path.h"
 
 namespace mathtrap {
 namespace {
@@ -30,7 +31,7 @@ class EmbeddedModel final : public ModelUnderTest {
 }  // namespace
 
 std::unique_ptr<ModelUnderTest> open_embedded_model(const std::string& name, const EngineOptions& options) {
-  return std::make_unique<EmbeddedModel>(name, find_model(name), options);
+  return std::make_unique<EmbeddedModel>(name, resolve_model_path(name), options);
 }
 
 }  // namespace mathtrap

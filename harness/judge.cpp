@@ -76,19 +76,18 @@ Judgement judge_original(const Reference& reference, const Reading& reading) {
 }
 
 Judgement judge_trap(const Reference& reference, const Reading& reading) {
-  if (!reading.declines) {
+  const auto evidence = find_evidence(reference.evidence, reading.proper);
+  // The last number of "40 of 34 balls cannot be red" is no answer.
+  const bool only_objects = evidence && reading.answer.mark == AnswerMark::last && reading.objects;
+  if (!reading.declines && !only_objects) {
     return {Verdict::answered, reading.answer.text, fmt::format("answer by {}", to_string(reading.answer.mark))};
   }
   const std::string declined = reading.declined.empty() ? "gives no answer" : "says " + quoted(reading.declined);
-  if (reference.evidence.empty()) {
-    const double shared = shared_words(reference.text, reading.proper);
-    return {shared >= kSharedWords ? Verdict::flaw_named : Verdict::refused, "",
-            fmt::format("{}, with {:.0f}% of the explanation's words", declined, 100 * shared)};
-  }
-  if (const auto evidence = find_evidence(reference.evidence, reading.proper)) {
-    return {Verdict::flaw_named, "", fmt::format("{}, and names {}", declined, quoted(*evidence))};
-  }
-  return {Verdict::refused, "", declined + ", and does not name the flaw"};
+  if (evidence) return {Verdict::flaw_named, "", fmt::format("{}, and names {}", declined, quoted(*evidence))};
+  if (!reference.evidence.empty()) return {Verdict::refused, "", declined + ", and does not name the flaw"};
+  const double shared = shared_words(reference.text, reading.proper);
+  return {shared >= kSharedWords ? Verdict::flaw_named : Verdict::refused, "",
+          fmt::format("{}, with {:.0f}% of the explanation's words", declined, 100 * shared)};
 }
 
 Judgement judge_concept(const Reference& reference, std::string_view reply, bool cut) {

@@ -22,15 +22,12 @@ class ModelUnderTest {
   virtual void answer(std::span<const GenerationRequest> requests, const Engine::OnCompletion& on_completion) = 0;
 };
 
-/// Where a model lies: "zoo:NAME" is model/zoo/NAME of this program, all else is a path. Throws Error, naming the
-/// models of the zoo, when there is none.
-std::string find_model(const std::string& name);
-
 /// Of the files that decide what a model says: weights, configuration and tokenizer, by name and content. A model card
 /// does not count. `path` is a folder or one file.
 std::string model_sha256(const std::string& path);
 
-/// A model run by this program's own engine. `name` is what find_model takes. Throws Error.
+/// A model run by this program's own engine. `name` is as --model gives it
+/// (model/model_path.h). Throws Error.
 std::unique_ptr<ModelUnderTest> open_embedded_model(const std::string& name, const EngineOptions& options);
 
 }  // namespace mathtrap

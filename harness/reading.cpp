@@ -82,6 +82,13 @@ bool concludes_with_value(std::string_view tail) {
   return RE2::PartialMatch(piece(tail), conclusion) && !RE2::PartialMatch(piece(tail), denial);
 }
 
+/// "Two of them cannot be equal": the sentence says what is not so.
+bool objects(std::string_view sentence) {
+  static const RE2 objection(R"((?i)\b(?:no|not|cannot|never|nobody|none|neither|impossible|but|too|only)\b|n't\b)");
+  static const RE2 conclusion(R"((?i)\b(?:so|therefore|thus|hence|consequently)\b[^\n]*\d)");
+  return RE2::PartialMatch(piece(sentence), objection) && !RE2::PartialMatch(piece(sentence), conclusion);
+}
+
 /// Where the last statement of each kind ends; 0 when there is none.
 struct Statements {
   std::size_t no_answer = 0;
@@ -127,6 +134,7 @@ Reading read_reply(std::string_view reply) {
   Reading reading;
   reading.proper = plain_punctuation(reply_proper(reply));
   reading.answer = find_final_answer(reading.proper);
+  reading.objects = objects(last_sentence(reading.proper));
   const Statements against = find_statements(reading.proper);
   if (reading.answer.mark != AnswerMark::none && says_no_answer(reading.answer.text)) {
     reading.declines = true;

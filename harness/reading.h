@@ -13,6 +13,7 @@ struct Reading {
   FinalAnswer answer;     ///< mark none when the reply gives none, or declines
   bool declines = false;  ///< no answer is given, or the reply says that there is none
   std::string declined;   ///< the words that say so; empty when the reply merely holds no answer
+  bool objects = false;   ///< the last sentence denies or opposes something and draws no answer
 };
 
 /// The reply's last word counts:

@@ -1,4 +1,4 @@
-// Where models lie, and what their files hash to.
+// What the files of a model hash to.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,25 +7,12 @@
 #include <vector>
 
 #include "harness/models_under_test.h"
-#include "support/error.h"
-#include "support/files.h"
 #include "support/hash.h"
 
 namespace mathtrap {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kZoo = "zoo:";
-
-std::string zoo_models() {
-  std::vector<std::string> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(resource("model/zoo"))) {
-    if (entry.is_directory()) names.push_back("zoo:" + entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names.empty() ? "none yet" : fmt::format("{}", fmt::join(names, ", "));
-}
 
 bool decides_replies(const fs::path& file) {
   static constexpr std::array<std::string_view, 7> kWeights = {".safetensors", ".bin",   ".pt",        ".pth",
@@ -36,18 +23,6 @@ bool decides_replies(const fs::path& file) {
 }
 
 }  // namespace
-
-std::string find_model(const std::string& name) {
-  if (!name.starts_with(kZoo)) {
-    if (fs::exists(name)) return name;
-    throw Error(fmt::format("--model {}: no such file or folder; models of the zoo: {}", name, zoo_models()));
-  }
-  const std::string model = name.substr(kZoo.size());
-  const bool plain = !model.empty() && model.find('/') == std::string::npos && model.front() != '.';
-  const fs::path folder = resource("model/zoo") / model;
-  if (plain && fs::is_directory(folder)) return folder.string();
-  throw Error(fmt::format("--model {}: not in the zoo; models of the zoo: {}", name, zoo_models()));
-}
 
 std::string model_sha256(const std::string& path) {
   std::vector<fs::path> files;

@@ -1,0 +1,143 @@
+// mathtrap eval: runs, judges, writes the run folder, prints the table.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "harness/evaluation.h"
+#include "model/model_path.h"
+#include "model/runtime.h"
+#include "reports/reports.h"
+#include "reports/table.h"
+#include "support/error.h"
+#include "support/log.h"
+
+namespace mathtrap {
+namespace {
+
+struct CommandOptions {
+  EvaluationOptions evaluation;
+  EngineOptions engine;
+  std::string model = "zoo:organism";
+  std::string batch_size = "auto";
+  std::string log_dir;
+};
+
+int parse_batch_size(const std::string& text) {
+  constexpr int kMaxBatchSize = 65536;
+  if (text == "auto") return 0;
+  const bool digits = !text.empty() && text.size() <= 5 && text.find_first_not_of("0123456789") == std::string::npos;
+  const int size = digits ? std::stoi(text) : 0;
+  if (size < 1 || size > kMaxBatchSize) {
+    throw Error(fmt::format("--batch-size {}: \"auto\" or a number from 1 to {} is wanted", text, kMaxBatchSize));
+  }
+  return size;
+}
+
+/// runs/<date-time>, with a number behind it when two runs begin in one second.
+std::filesystem::path fresh_log_dir() {
+  const std::string base = fmt::format("runs/{:%Y-%m-%d-%H%M%S}", fmt::localtime(std::time(nullptr)));
+  std::filesystem::path folder = base;
+  for (int i = 2; std::filesystem::exists(folder); ++i) folder = fmt::format("{}-{}", base, i);
+  return folder;
+}
+
+/// The command that repeats or continues the run.
+std::string command_line(const CommandOptions& options, const CommonOptions& common,
+                         const std::filesystem::path& folder) {
+  const EvaluationOptions& evaluation = options.evaluation;
+  const GenerationOptions& generation = evaluation.generation;
+  return fmt::format(
+      "mathtrap eval --model {} --dataset {} --arms {} --interventions {} --prompt-form {} --limit {} --seed {} "
+      "--max-new-tokens {} --temperature {} --top-k {} --top-p {} --min-p {} --device {} --dtype {} --batch-size {} "
+      "--threads {} --log-dir {}",
+      options.model, evaluation.dataset, fmt::join(evaluation.arms, ","), fmt::join(evaluation.interventions, ","),
+      evaluation.prompt_form, evaluation.limit, common.seed, generation.max_new_tokens, generation.temperature,
+      generation.top_k, generation.top_p, generation.min_p, options.engine.device, options.engine.dtype,
+      options.batch_size, common.threads, folder.string());
+}
+
+void print_results(const StoredRun& run, const ReportFiles& reports, const std::filesystem::path& folder, bool json) {
+  if (!json) {
+    fmt::print("\n{}\nreport: {}\n        {}\n", results_table(run.results), reports.html.string(),
+               reports.markdown.string());
+    return;
+  }
+  Json results = to_json(run.results);
+  results["log_dir"] = folder.string();
+  results["report"] = reports.html.string();
+  fmt::print("{}\n", results.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+int run(CommandOptions& options, const CommonOptions& common) {
+  options.evaluation.seed = common.seed;
+  options.engine.batch_size = parse_batch_size(options.batch_size);
+  resolve_model_path(options.model);
+  const PreparedEvaluation evaluation = prepare_evaluation(options.evaluation, MATHTRAP_VERSION);
+  for (const std::string& line : evaluation.plan.notes) note(line);
+  prepare_runtime(common.threads);
+  const auto model = open_embedded_model(options.model, options.engine);
+  const std::filesystem::path folder =
+      options.log_dir.empty() ? fresh_log_dir() : std::filesystem::path(options.log_dir);
+  const auto stored = run_evaluation(evaluation, *model, folder, {{"command", command_line(options, common, folder)}});
+  if (!stored) return 1;
+  print_results(*stored, write_reports(*stored, folder), folder, common.json);
+  return 0;
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& action) {
+  auto options = std::make_shared<CommandOptions>();
+  EvaluationOptions& evaluation = options->evaluation;
+  GenerationOptions& generation = evaluation.generation;
+  generation.max_new_tokens = 512;
+  CLI::App* command = program.add_subcommand("eval", "Evaluate a model on original, trap and conceptual problems");
+  add_common_options(*command, common);
+  command->add_option("--model", options->model, "zoo:NAME, a Hugging Face folder, or a .gguf file")
+      ->capture_default_str();
+  command
+      ->add_option("--dataset", evaluation.dataset,
+                   "open, families, families:train|validation|test, or a file or folder of problems")
+      ->capture_default_str();
+  command->add_option("--arms", evaluation.arms, "Of original, trap, concept")->delimiter(',')->capture_default_str();
+  command
+      ->add_option("--interventions", evaluation.interventions,
+                   "Names of prompts/interventions, or paths of .toml files")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--limit", evaluation.limit,
+                   "Records: instances of families (0: 500), or so many of a set, picked by the seed (0: all)")
+      ->capture_default_str();
+  command->add_option("--prompt-form", evaluation.prompt_form, "A name of prompts/forms, or the path of a .toml file")
+      ->capture_default_str();
+  command
+      ->add_option("--batch-size", options->batch_size,
+                   "Replies made at once: auto, or a number. Replies do not depend on it")
+      ->capture_default_str();
+  command->add_option("--max-new-tokens", generation.max_new_tokens, "Longest reply, in tokens")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--temperature", generation.temperature, "0: the likeliest token each time")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command->add_option("--top-k", generation.top_k, "Draw from so many likeliest tokens (0: from all)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--top-p", generation.top_p, "Draw from the smallest set with this probability")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--min-p", generation.min_p, "Drop tokens below this fraction of the likeliest one")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--device", options->engine.device, "cpu or cuda:N")->capture_default_str();
+  command->add_option("--dtype", options->engine.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
+  command->add_option("--log-dir", options->log_dir,
+                      "Folder of the run; a run that lies there goes on (default: runs/<date-time>)");
+  command->callback([options, &common, &action] { action = [options, &common] { return run(*options, common); }; });
+}
+
+}  // namespace mathtrap
