@@ -7,9 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <map>
-#include <numeric>
 #include <tuple>
 
 #include "model/checkpoint.h"
@@ -83,6 +81,10 @@ std::size_t trailing_blanks(std::string_view text) {
 }
 
 }  // namespace
+
+ModelInfo read_model_info(const std::string& path) {
+  return describe(make_network(read_checkpoint(path), "cpu"), path);
+}
 
 std::string_view to_string(FinishReason reason) {
   return reason == FinishReason::stop ? "stop" : "length";

@@ -72,6 +72,9 @@ struct ModelInfo {
   std::string dtype;
 };
 
+/// Of a model that need not have a tokenizer. Throws Error.
+ModelInfo read_model_info(const std::string& path);
+
 class Engine {
  public:
   /// `path`: a Hugging Face folder, a .gguf file, or a PyTorch file with its tokenizer beside it. Throws Error.
