@@ -60,9 +60,9 @@ Value call_lcm(std::span<const Value> values) {
   Rational result{1, 1};
   for (const Value& value : values) {
     const std::uint64_t next = magnitude(as_integer(value, "lcm"));
-    if (next == 0) return whole(0);
     const std::uint64_t divisor = std::gcd(magnitude(result.numerator), next);
-    result = multiply(result, {as_signed(next / divisor), 1});
+    // lcm(0, …) = 0; the greatest common divisor is 0 only when both are.
+    result = divisor == 0 ? Rational{0, 1} : multiply(result, {as_signed(next / divisor), 1});
   }
   return result;
 }
