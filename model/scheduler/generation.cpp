@@ -63,7 +63,7 @@ void run_generation(const Network& network, const Tokenizer& tokenizer, std::spa
                     const std::function<bool(std::size_t job, const Completion& completion)>& done) {
   // An embedding may have more rows than the tokenizer has pieces: these are no tokens.
   const auto drawable = static_cast<std::size_t>(std::min(network.config.vocab_size, tokenizer.vocab_size()));
-  Batch batch(network, limits);
+  SequenceBatch batch(network, limits);
   std::vector<Reply> replies(jobs.size());
   std::size_t next = 0;
   bool stopped = false;

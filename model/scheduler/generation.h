@@ -8,7 +8,7 @@
 
 #include "model/engine.h"
 #include "model/network.h"
-#include "model/scheduler/batch.h"
+#include "model/scheduler/sequence_batch.h"
 #include "model/tokenizer.h"
 
 namespace mathtrap {

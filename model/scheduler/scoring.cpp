@@ -39,7 +39,7 @@ std::vector<Score> run_scoring(const Network& network, std::span<const ScoringJo
     score.greedy = score.greedy && greedy_token(logits) == target;
     ++score.tokens;
   };
-  Batch batch(network, limits);
+  SequenceBatch batch(network, limits);
   std::size_t next = 0;
   while (next < order.size() || !batch.empty()) {
     if (interrupted()) throw Error("interrupted");

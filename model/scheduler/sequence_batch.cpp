@@ -1,4 +1,4 @@
-#include "model/scheduler/batch.h"
+#include "model/scheduler/sequence_batch.h"
 
 #include <algorithm>
 
@@ -20,12 +20,12 @@ std::int64_t left_to_compute(const Sequence& sequence) {
 
 }  // namespace
 
-Batch::Batch(const Network& network, const BatchLimits& limits)
+SequenceBatch::SequenceBatch(const Network& network, const BatchLimits& limits)
     : network_(network),
       limits_(limits),
       table_(rotary_table(network.config, limits.longest_sequence, network.embedding.device())) {}
 
-bool Batch::admit(const Sequence& sequence) {
+bool SequenceBatch::admit(const Sequence& sequence) {
   const std::int64_t bytes = sequence.capacity * key_value_bytes_per_token(network_.config);
   const bool room =
       static_cast<std::int64_t>(sequences_.size()) < limits_.sequences && cache_bytes_ + bytes <= limits_.cache_bytes;
@@ -53,7 +53,7 @@ bool Batch::admit(const Sequence& sequence) {
   return true;
 }
 
-void Batch::step(const Visitor& visit) {
+void SequenceBatch::step(const Visitor& visit) {
   std::vector<NewTokens> new_tokens;
   std::vector<std::int64_t> rows;
   struct Wanted {
@@ -86,7 +86,7 @@ void Batch::step(const Visitor& visit) {
   remove_finished();
 }
 
-void Batch::remove_finished() {
+void SequenceBatch::remove_finished() {
   for (Sequence& sequence : sequences_) {
     if (left_to_compute(sequence) != 0) continue;
     cache_bytes_ -= sequence.capacity * key_value_bytes_per_token(network_.config);

@@ -27,12 +27,12 @@ struct Sequence {
   std::vector<TokenId> tokens;    ///< not empty
   std::int64_t capacity = 0;      ///< how long `tokens` may become
   std::int64_t first_wanted = 0;  ///< logits are wanted at this position and behind it
-  KeyValueCache cache;            ///< made by Batch
+  KeyValueCache cache;            ///< made by SequenceBatch
 };
 
-class Batch {
+class SequenceBatch {
  public:
-  Batch(const Network& network, const BatchLimits& limits);
+  SequenceBatch(const Network& network, const BatchLimits& limits);
 
   /// Takes a sequence in. False: not now, because there is no room, or because a sequence that has yet to be computed
   /// begins the same way. Never false when the batch is empty.
