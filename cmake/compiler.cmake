@@ -17,6 +17,10 @@ endif()
 if(MATHTRAP_SANITIZE)
   add_compile_options(-fsanitize=${MATHTRAP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MATHTRAP_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # What the sanitizers add confuses this warning, in the standard library's own headers too.
+    target_compile_options(mathtrap_options INTERFACE -Wno-maybe-uninitialized)
+  endif()
 endif()
 if(MATHTRAP_FUZZ)
   # Coverage of all of our code steers the fuzzers.
