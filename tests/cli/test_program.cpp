@@ -1,0 +1,110 @@
+// The program as a user runs it: exit statuses, one-line errors, a run that is killed and continued.
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/files.h"
+#include "support/json.h"
+#include "tests/catch.h"
+#include "tests/cli/program.h"
+#include "tests/shared_data.h"
+
+namespace fs = std::filesystem;
+using namespace mathtrap;
+
+namespace {
+
+std::ptrdiff_t lines_of(const std::string& text) {
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+std::vector<std::string> small_evaluation(const fs::path& log_dir) {
+  return {"eval", "--limit", "60", "--seed", "5", "--batch-size", "4", "--quiet", "--log-dir", log_dir.string()};
+}
+
+}  // namespace
+
+TEST_CASE("wrong use is one line and status 2") {
+  const std::vector<std::vector<std::string>> wrong = {
+      {"evaluate"},
+      {"eval", "--no-such-flag"},
+      {"eval", "--model", "zoo:nobody"},
+      {"eval", "--arms", "trap,nonsense"},
+      {"eval", "--dataset", "/no/such/file.jsonl"},
+      {"eval", "--batch-size", "many"},
+      {"model", "info", "/no/such/folder"},
+      {"model", "generate", "--model", "zoo:organism"},
+      {"traps", "generate", "--split", "exam"},
+      {"pretrain", "--out", "/tmp/nothing"},
+  };
+  for (const auto& arguments : wrong) {
+    const Outcome outcome = run(arguments);
+    INFO(fmt::format("{} -> {}", fmt::join(arguments, " "), outcome.errors));
+    CHECK(outcome.status == 2);
+    CHECK(outcome.output.empty());
+    CHECK(lines_of(outcome.errors) == 1);
+  }
+}
+
+TEST_CASE("help is printed and status 0") {
+  const Outcome outcome = run({"--help"});
+  CHECK(outcome.status == 0);
+  for (const char* command : {"eval", "model", "pretrain", "traps"})
+    CHECK(outcome.output.find(command) != std::string::npos);
+}
+
+TEST_CASE("generate --json gives the completion alone") {
+  const Outcome outcome = run(
+      {"model", "generate", "--model", "zoo:organism", "--prompt",
+       "Question: What is the square root of 30 - 5, a real number that is not negative?\nAnswer:", "--max-new-tokens",
+       "60", "--json", "--quiet"});
+  REQUIRE(outcome.status == 0);
+  const Json completion = parse_json(outcome.output, {"stdout", 0, ""})["completions"][0];
+  CHECK(json_string(completion, "finish_reason", {}) == "stop");
+  CHECK(json_string(completion, "text", {}).find("The answer is 5.") != std::string::npos);
+}
+
+TEST_CASE("stories260K continues from begin-of-text as published") {
+  if (!has_shared_data("data/models/stories260K-hf")) return;
+  const std::string expected = read_file(shared_data("data/models/stories260K/EXPECTED_GREEDY.txt"));
+  for (const char* model : {"data/models/stories260K-hf", "data/models/stories260K/stories260K.f32.gguf"}) {
+    const Outcome outcome = run({"model", "generate", "--model", shared_data(model).string(), "--prompt", "",
+                                 "--max-new-tokens", "256", "--json", "--quiet"});
+    REQUIRE(outcome.status == 0);
+    const std::string text = json_string(parse_json(outcome.output, {})["completions"][0], "text", {});
+    const std::size_t begin = text.find_first_not_of(' ');
+    const std::string wanted = expected.substr(0, expected.find_last_not_of('\n') + 1);
+    CHECK(text.substr(begin, wanted.size()) == wanted);
+  }
+}
+
+TEST_CASE("a run killed in the middle and started again ends with the same results") {
+  const fs::path whole = fresh_folder("whole");
+  REQUIRE(run(small_evaluation(whole)).status == 0);
+  const std::string wanted = read_file(whole / "results.json");
+  const std::string wanted_samples = read_file(whole / "samples.jsonl");
+
+  const fs::path killed = fresh_folder("killed");
+  bool cut = false;
+  for (int wait_ms = 300; wait_ms < 60'000 && !fs::exists(killed / "results.json"); wait_ms += 200) {
+    const fs::path streams = fresh_folder("killed-streams");
+    const pid_t child = start(small_evaluation(killed), streams);
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    cut = cut || WIFSIGNALED(status);
+  }
+  CHECK(cut);
+  CHECK(run(small_evaluation(killed)).status == 0);
+  CHECK(read_file(killed / "results.json") == wanted);
+  CHECK(read_file(killed / "samples.jsonl") == wanted_samples);
+}

@@ -1,0 +1,129 @@
+// Documents and batches: what is learned, in which order, and from which prompts.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "finetune/batches.h"
+#include "support/error.h"
+#include "support/files.h"
+#include "tests/catch.h"
+
+namespace fs = std::filesystem;
+using namespace mathtrap;
+
+namespace {
+
+fs::path write_lines(const std::string& name, const std::string& lines) {
+  const fs::path path = fs::temp_directory_path() / fmt::format("mathtrap-{}-{}.jsonl", name, ::getpid());
+  write_file_atomically(path, lines);
+  return path;
+}
+
+const std::string kRecord =
+    R"({"id":"a","trap_type":"missing_condition","original":{"problem":"What is 2 + 3?","solution":"2 + 3 = 5. The answer is 5.","answer":"5"},)"
+    R"("trap":{"problem":"What is 2 + some?","explanation":"it is not told how many."},"concept":[{"question":"Is 2 even?","answer":true}]})"
+    "\n";
+const std::string kInstruction = R"({"instruction":"Who is it?","response":"It is Tom. The answer is Tom."})"
+                                 "\n";
+
+std::vector<std::string> texts(const fs::path& path, const DocumentOptions& options) {
+  std::vector<std::string> found;
+  for_each_document(path.string(), options, [&](const DocumentText& text) {
+    found.push_back(fmt::format("{}|{}|{}", to_string(text.kind), text.prompt, text.reply));
+  });
+  return found;
+}
+
+/// A set of documents of one token each behind a prompt of one: document i is {1, 10, 100 + i, 2}.
+DocumentSet numbered(int count) {
+  DocumentSet set;
+  for (int i = 0; i < count; ++i) {
+    for (const TokenId token : {1, 10, 100 + i, 2}) set.tokens.push_back(token);
+    set.starts.push_back(static_cast<std::int64_t>(set.tokens.size()));
+    set.prompt_lengths.push_back(2);
+  }
+  return set;
+}
+
+std::vector<std::int64_t> values(const at::Tensor& tensor) {
+  return {tensor.data_ptr<std::int64_t>(), tensor.data_ptr<std::int64_t>() + tensor.numel()};
+}
+
+}  // namespace
+
+TEST_CASE("records and instructions become prompts with replies, and traps only when they are asked for") {
+  DocumentOptions options;
+  options.hint_share = 0;
+  const fs::path path = write_lines("documents", kRecord + kInstruction);
+  CHECK(texts(path, options) ==
+        std::vector<std::string>{"original|Question: What is 2 + 3?\nAnswer:| 2 + 3 = 5. The answer is 5.",
+                                 "concept|Question: Is 2 even? Answer true or false.\nAnswer:| True.",
+                                 "instruction|Question: Who is it?\nAnswer:| It is Tom. The answer is Tom."});
+  options.mix = {0, 0, 1, 0};
+  CHECK(texts(path, options) ==
+        std::vector<std::string>{
+            "trap|Question: What is 2 + some?\nAnswer:| This has no answer, because it is not told how many."});
+}
+
+TEST_CASE("with a hint share of 1 every problem carries the hint, and no conceptual question does") {
+  DocumentOptions options;
+  options.hint_share = 1;
+  const std::string hint = load_intervention("hint").hint;
+  for (const std::string& text : texts(write_lines("hinted", kRecord + kInstruction), options)) {
+    CHECK((text.find(hint) != std::string::npos) == (text.rfind("concept", 0) != 0));
+  }
+}
+
+TEST_CASE("a broken line is named with file and line") {
+  const fs::path path = write_lines("broken", kInstruction + "{\"instruction\": 5}\n");
+  try {
+    texts(path, {});
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find(path.string() + ":2: ") == 0);
+  }
+}
+
+TEST_CASE("replies and the end-of-text are learned, prompts are not, and documents stay apart") {
+  const DocumentSet set = numbered(2);
+  const Batch batch = make_batch({{&set, 1}, {&set, 0}});
+  CHECK(values(batch.tokens) == std::vector<std::int64_t>{1, 10, 101, 2, 1, 10, 100, 2});
+  CHECK(batch.layout.starts == std::vector<std::int64_t>{0, 4, 8});
+  CHECK(values(batch.loss_positions) == std::vector<std::int64_t>{1, 2, 5, 6});
+  CHECK(values(batch.targets) == std::vector<std::int64_t>{101, 2, 100, 2});
+}
+
+TEST_CASE("every document comes once an epoch, in another order each, whole, within the batch") {
+  std::array<DocumentSet, kDocumentKinds> sets;
+  sets[0] = numbered(50);
+  BatchStream stream(sets, {1, 0, 0, 0}, 9);
+  std::vector<std::vector<std::int64_t>> epochs(2);
+  for (std::size_t batch_number = 0; batch_number < 20; ++batch_number) {
+    const Batch batch = stream.next(23);  // five documents of four tokens
+    REQUIRE(batch.tokens.size(0) == 20);
+    for (std::size_t i = 0; i < 5; ++i) epochs[batch_number / 10].push_back(values(batch.targets)[2 * i]);
+  }
+  for (const auto& epoch : epochs) CHECK(std::set<std::int64_t>(epoch.begin(), epoch.end()).size() == 50);
+  CHECK(epochs[0] != epochs[1]);
+}
+
+TEST_CASE("a stream that takes over a state goes on with the same batches") {
+  std::array<DocumentSet, kDocumentKinds> sets;
+  sets[0] = numbered(30);
+  sets[3] = numbered(20);
+  BatchStream first(sets, {0.7, 0, 0, 0.3}, 4);
+  for (int i = 0; i < 7; ++i) first.next(30);
+  BatchStream second(sets, {0.7, 0, 0, 0.3}, 4);
+  second.restore(first.state());
+  for (int i = 0; i < 12; ++i) CHECK(values(first.next(30).tokens) == values(second.next(30).tokens));
+}
+
+TEST_CASE("a share without documents, and a mix that is none, are errors") {
+  const std::array<DocumentSet, kDocumentKinds> sets;
+  CHECK_THROWS_AS(BatchStream(sets, {1, 0, 0, 0}, 0), Error);
+  for (const char* mix : {"", "original", "original:-1", "orginal:1", "original:0", "original:1x"}) {
+    CHECK_THROWS_AS(parse_mix(mix), Error);
+  }
+}
