@@ -1,8 +1,12 @@
 // A model run by this program's own engine.
+#include <fmt/format.h>
+
 #include <utility>
+#include <vector>
 
 #include "harness/models_under_test.h"
 #include "model/model_path.h"
+#include "support/log.h"
 
 namespace mathtrap {
 namespace {
@@ -19,11 +23,38 @@ class EmbeddedModel final : public ModelUnderTest {
 
   const Json& description() const override { return description_; }
 
+  /// A prompt that does not fit the model's context is a reply that never came: cut off, and not the end of the run.
   void answer(std::span<const GenerationRequest> requests, const Engine::OnCompletion& on_completion) override {
-    engine_.generate(requests, on_completion);
+    std::vector<GenerationRequest> fitting;
+    std::vector<std::size_t> places;
+    std::vector<std::pair<std::size_t, std::int64_t>> too_long;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const std::int64_t tokens = prompt_tokens(requests[i].prompt);
+      if (tokens >= engine_.info().config.max_position_embeddings) {
+        too_long.emplace_back(i, tokens);
+      } else {
+        fitting.push_back(requests[i]);
+        places.push_back(i);
+      }
+    }
+    if (!too_long.empty()) {
+      warn(fmt::format("{} of {} prompts do not fit the model's context of {} tokens; they count as cut off",
+                       too_long.size(), requests.size(), engine_.info().config.max_position_embeddings));
+    }
+    for (const auto& [index, tokens] : too_long) {
+      if (!on_completion(index, {"", FinishReason::length, tokens, 0})) return;
+    }
+    engine_.generate(fitting, [&](std::size_t index, const Completion& completion) {
+      return on_completion(places[index], completion);
+    });
   }
 
  private:
+  std::int64_t prompt_tokens(const std::string& prompt) const {
+    const std::int64_t begin_of_text = engine_.info().config.bos_token_id >= 0 ? 1 : 0;
+    return static_cast<std::int64_t>(engine_.tokenizer().encode(prompt).size()) + begin_of_text;
+  }
+
   Engine engine_;
   Json description_;
 };
