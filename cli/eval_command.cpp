@@ -111,6 +111,7 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   command
       ->add_option("--limit", evaluation.limit,
                    "Records: instances of families (0: 500), or so many of a set, picked by the seed (0: all)")
+      ->check(CLI::Range(0, 1000000000))
       ->capture_default_str();
   command->add_option("--prompt-form", evaluation.prompt_form, "A name of prompts/forms, or the path of a .toml file")
       ->capture_default_str();
@@ -118,20 +119,14 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
       ->add_option("--batch-size", options->batch_size,
                    "Replies made at once: auto, or a number. Replies do not depend on it")
       ->capture_default_str();
-  command->add_option("--max-new-tokens", generation.max_new_tokens, "Longest reply, in tokens")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  command->add_option("--max-new-tokens", generation.max_new_tokens, "Longest reply, in tokens")->capture_default_str();
   command->add_option("--temperature", generation.temperature, "0: the likeliest token each time")
-      ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   command->add_option("--top-k", generation.top_k, "Draw from so many likeliest tokens (0: from all)")
-      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--top-p", generation.top_p, "Draw from the smallest set with this probability")
-      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--min-p", generation.min_p, "Drop tokens below this fraction of the likeliest one")
-      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--device", options->engine.device, "cpu or cuda:N")->capture_default_str();
   command->add_option("--dtype", options->engine.dtype, "auto (as stored), f32 or bf16")->capture_default_str();

@@ -16,6 +16,7 @@ namespace mathtrap {
 namespace {
 
 constexpr int kFormat = 1;  // of the run folder
+constexpr double kMaxTemperature = 100;
 
 Json describe_prompts(const PlanOptions& options) {
   const PromptForm& form = options.form;
@@ -25,6 +26,24 @@ Json describe_prompts(const PlanOptions& options) {
     interventions.push_back({{"name", intervention.name}, {"hint", intervention.hint}});
   }
   return {{"form", form.name}, {"sha256", sha256(content.dump())}, {"interventions", interventions}};
+}
+
+void check_generation(const GenerationOptions& generation) {
+  // Written so that NaN fails.
+  if (!(generation.temperature >= 0 && generation.temperature <= kMaxTemperature)) {
+    throw Error(
+        fmt::format("--temperature {}: a number from 0 to {} is wanted", generation.temperature, kMaxTemperature));
+  }
+  if (!(generation.top_p > 0 && generation.top_p <= 1)) {
+    throw Error(fmt::format("--top-p {}: a number above 0, at most 1, is wanted", generation.top_p));
+  }
+  if (!(generation.min_p >= 0 && generation.min_p < 1)) {
+    throw Error(fmt::format("--min-p {}: a number from 0, below 1, is wanted", generation.min_p));
+  }
+  if (generation.top_k < 0) throw Error(fmt::format("--top-k {}: a number from 0 is wanted", generation.top_k));
+  if (generation.max_new_tokens < 1) {
+    throw Error(fmt::format("--max-new-tokens {}: a number from 1 is wanted", generation.max_new_tokens));
+  }
 }
 
 /// A tokenizer may cut a reply within a character; files hold whole ones.
@@ -121,6 +140,7 @@ void ask_open_questions(Progression& progression, ModelUnderTest& model, RunStor
 }  // namespace
 
 PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const std::string& version) {
+  check_generation(options.generation);
   PlanOptions plan_options;
   for (const std::string& arm : options.arms) plan_options.arms.push_back(parse_arm(arm));
   for (const std::string& name : options.interventions) plan_options.interventions.push_back(load_intervention(name));

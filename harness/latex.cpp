@@ -84,10 +84,9 @@ std::string unwrap_groups(std::string text) {
     const auto begin = static_cast<std::size_t>(command.data() - text.data());
     const std::size_t open = begin + command.size();
     const std::size_t close = closing_brace(text, open);
-    const std::size_t inside_size = (close == std::string::npos ? text.size() : close) - open - 1;
-    const std::string inside = text.substr(open + 1, inside_size);
-    const std::string rest = close == std::string::npos ? "" : text.substr(close + 1);
-    text = text.substr(0, begin) + " " + inside + " " + rest;
+    if (close != std::string::npos) text[close] = ' ';
+    text[open] = ' ';
+    text.erase(begin, command.size());
   }
   return text;
 }

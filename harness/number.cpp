@@ -250,9 +250,9 @@ std::vector<Rational> read_values(std::string_view text) {
   if (!value) return {};
   if (negative) value = negate(*value);
   Scanner scaled = scanner;
-  const std::vector<Rational> values = values_with_rest(*value, scaled);
-  if (values.size() != 1) return values;
-  return is_unit(scanner.rest()) ? values : std::vector<Rational>{};
+  std::vector<Rational> values = values_with_rest(*value, scaled);
+  if (values.size() == 1 && !is_unit(scanner.rest())) values.clear();
+  return values;
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ Truth find_truth(std::string_view proper) {
   static const RE2 leading(R"((?i)^[\s*_"'#>$(:]*(true|false|yes)\b)");
   static const RE2 leading_no(
       R"((?i)^[\s*_"'#>$(:]*(no)(?:\s*$|\*|\s*[,.;:!\n-]|\s+(?:it|they|this|that|he|she|we|you)\b))");
-  static const RE2 sentence(R"((?i)(?:[.!?:]\s+|\n\s*)[*_"]*(true|false|yes|no)[*_"]*\s*(?:[.!,;\n]|$))");
+  static const RE2 sentence(R"((?i)(?:[.!?:]\s+|\n\s*)[*_]*(true|false|yes|no)[*_"]*\s*(?:[.!,;\n]|$))");
   const std::string plain = plain_punctuation(proper);
   const std::array<Word, 4> found = {first_word(marked, plain), first_word(leading, plain),
                                      first_word(leading_no, plain), first_word(sentence, plain)};

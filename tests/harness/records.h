@@ -28,8 +28,7 @@ inline Record sum_record(int n) {
 
 /// A fresh, empty place in the temporary folder.
 inline std::filesystem::path fresh_path(std::string_view name) {
-  const std::filesystem::path path =
-      std::filesystem::temp_directory_path() / fmt::format("mathtrap-{}-{}", name, ::getpid());
+  std::filesystem::path path = std::filesystem::temp_directory_path() / fmt::format("mathtrap-{}-{}", name, ::getpid());
   std::filesystem::remove_all(path);
   return path;
 }

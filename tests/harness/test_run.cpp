@@ -3,6 +3,7 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
+#include <cmath>
 #include <csignal>
 #include <fstream>
 
@@ -20,7 +21,7 @@ using namespace mathtrap;
 namespace {
 
 constexpr int kRecords = 12;
-constexpr std::size_t kReplies = kRecords * 3 * 2;
+constexpr std::size_t kReplies = std::size_t{kRecords} * 3 * 2;
 
 /// Solves every original but those with 3, sees through traps only when hinted, says "True." to every concept.
 Completion reply_to(const GenerationRequest& request) {
@@ -79,6 +80,10 @@ const Group& group_of(const Results& results, Arm arm, const std::string& interv
     if (group.arm == arm && group.intervention == intervention && !group.trap_type) return group;
   }
   throw Error("no such group");
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
 }
 
 std::string error_of(const std::function<void()>& action) {
@@ -196,11 +201,25 @@ TEST_CASE("the folder of another run is refused, with what differs") {
   const fs::path folder = fresh_path("run");
   run_to_end(folder);
   ScriptedModel other(reply_to, "def");
-  CHECK_THAT(error_of([&] { run_evaluation(prepared(), other, folder, {}); }),
-             Catch::Matchers::Contains("what differs: model.sha256."));
+  CHECK(contains(error_of([&] { run_evaluation(prepared(), other, folder, {}); }), "what differs: model.sha256."));
   ScriptedModel same(reply_to);
   const std::string differs = error_of([&] { run_evaluation(prepared(5), same, folder, {}); });
-  CHECK_THAT(differs, Catch::Matchers::Contains("plan.sha256, seed"));
+  CHECK(contains(differs, "plan.sha256, seed"));
+}
+
+TEST_CASE("options out of range are errors before anything is read") {
+  const auto error_with = [](const std::function<void(GenerationOptions&)>& change) {
+    EvaluationOptions options;
+    options.dataset = "/nowhere";
+    change(options.generation);
+    return error_of([&] { prepare_evaluation(options, "1"); });
+  };
+  CHECK(contains(error_with([](auto& options) { options.temperature = std::nan(""); }), "--temperature"));
+  CHECK(contains(error_with([](auto& options) { options.top_p = 0; }), "--top-p"));
+  CHECK(contains(error_with([](auto& options) { options.min_p = 1; }), "--min-p"));
+  CHECK(contains(error_with([](auto& options) { options.top_k = -1; }), "--top-k"));
+  CHECK(contains(error_with([](auto& options) { options.max_new_tokens = 0; }), "--max-new-tokens"));
+  CHECK(contains(error_with([](auto&) {}), "/nowhere"));
 }
 
 TEST_CASE("a folder with other files is refused") {
@@ -208,8 +227,7 @@ TEST_CASE("a folder with other files is refused") {
   fs::create_directories(folder);
   write_file_atomically(folder / "thesis.txt", "precious");
   ScriptedModel model(reply_to);
-  CHECK_THAT(error_of([&] { run_evaluation(prepared(), model, folder, {}); }),
-             Catch::Matchers::Contains("holds files and no run.json"));
+  CHECK(contains(error_of([&] { run_evaluation(prepared(), model, folder, {}); }), "holds files and no run.json"));
   CHECK(content(folder, "thesis.txt") == "precious");
 }
 
@@ -219,13 +237,11 @@ TEST_CASE("broken samples in the middle, and samples of no question, are errors 
   const std::string good = content(folder, "samples.jsonl");
   ScriptedModel model(reply_to);
   write_file_atomically(folder / "samples.jsonl", "{\"id\":\n" + good);
-  CHECK_THAT(error_of([&] { run_evaluation(prepared(), model, folder, {}); }),
-             Catch::Matchers::Contains("samples.jsonl:1: "));
+  CHECK(contains(error_of([&] { run_evaluation(prepared(), model, folder, {}); }), "samples.jsonl:1: "));
   std::string renamed = good;
   renamed.replace(renamed.find("sum-1/"), 6, "sum-x/");
   write_file_atomically(folder / "samples.jsonl", renamed);
-  CHECK_THAT(error_of([&] { run_evaluation(prepared(), model, folder, {}); }),
-             Catch::Matchers::Contains("no question of this run"));
+  CHECK(contains(error_of([&] { run_evaluation(prepared(), model, folder, {}); }), "no question of this run"));
 }
 
 TEST_CASE("two processes do not write to one run") {
@@ -233,7 +249,7 @@ TEST_CASE("two processes do not write to one run") {
   run_to_end(folder);
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
   REQUIRE(::flock(descriptor, LOCK_EX | LOCK_NB) == 0);
-  CHECK_THAT(error_of([&] { run_to_end(folder); }), Catch::Matchers::Contains("another mathtrap is writing"));
+  CHECK(contains(error_of([&] { run_to_end(folder); }), "another mathtrap is writing"));
   ::close(descriptor);
 }
 

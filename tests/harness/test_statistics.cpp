@@ -14,6 +14,7 @@ namespace {
 /// One outcome per letter: '1' is a success; clusters are named by their number.
 std::vector<Outcome> outcomes(const std::string& successes, const std::vector<int>& clusters) {
   std::vector<Outcome> made;
+  made.reserve(successes.size());
   for (std::size_t i = 0; i < successes.size(); ++i)
     made.push_back({std::to_string(clusters.at(i)), successes[i] == '1'});
   return made;
@@ -22,6 +23,7 @@ std::vector<Outcome> outcomes(const std::string& successes, const std::vector<in
 /// `successes` of `n`, each in a cluster of its own.
 std::vector<Outcome> single_outcomes(int successes, int n, int first_success = 0) {
   std::vector<Outcome> made;
+  made.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) {
     made.push_back({std::to_string(i), i >= first_success && i < first_success + successes});
   }
