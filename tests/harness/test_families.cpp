@@ -5,8 +5,11 @@
 
 using namespace mathtrap;
 
-TEST_CASE("solutions of families are correct, and their explanations name the flaw") {
-  for (const Record& record : choose_dataset("families:validation", 400, 5).records) {
+namespace {
+
+/// What a perfect model would say to each question of a data set is judged as it should be.
+void check_perfect_replies(const std::vector<Record>& records) {
+  for (const Record& record : records) {
     INFO(record.id);
     const Reference original{Arm::original, record.original->problem, record.original->answer, {}};
     CHECK(judge_reply(original, record.original->solution, false).verdict == Verdict::correct);
@@ -22,4 +25,14 @@ TEST_CASE("solutions of families are correct, and their explanations name the fl
       CHECK(judge_reply(truth, reply, false).verdict == Verdict::correct);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("solutions of families are correct, and their explanations name the flaw") {
+  check_perfect_replies(choose_dataset("families:validation", 400, 5).records);
+}
+
+TEST_CASE("solutions of the authored problems are correct, and their explanations name the flaw") {
+  check_perfect_replies(choose_dataset("open", 0, 0).records);
 }
