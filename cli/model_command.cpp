@@ -14,6 +14,7 @@
 #include "support/error.h"
 #include "support/files.h"
 #include "support/json.h"
+#include "support/log.h"
 #include "support/progress.h"
 
 namespace mathtrap {
@@ -146,7 +147,10 @@ int generate(const GenerateOptions& options, const CommonOptions& common) {
       return true;
     });
   }
-  if (done < requests.size()) throw Error(fmt::format("interrupted after {} of {} replies", done, requests.size()));
+  if (done < requests.size()) {
+    note(fmt::format("interrupted after {} of {} replies; nothing is shown", done, requests.size()));
+    return 1;
+  }
   print_completions(requests, completions, common.json);
   return 0;
 }

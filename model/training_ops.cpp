@@ -100,7 +100,7 @@ struct Linear : Function<Linear> {
     return at::mm(narrow, stacked.t());
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     variable_list result = linear_gradients(context, saved[0], saved[1], gradients[0]);
     result.emplace_back();  // type
@@ -116,7 +116,7 @@ struct OutputLogits : Function<OutputLogits> {
     return inference::linear(x, weight);
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     variable_list result = linear_gradients(context, saved[0], saved[1], gradients[0]);
     result.emplace_back();  // type
@@ -174,7 +174,7 @@ struct RmsNorm : Function<RmsNorm> {
     return y;
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list all =
         normalisation_gradients(context->get_saved_variables(), gradients[0], at::Tensor(), false);
     return {all[0], all[2], at::Tensor(), at::Tensor()};
@@ -206,7 +206,7 @@ struct AddedRmsNorm : Function<AddedRmsNorm> {
     return {sum, y};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto delta_type = static_cast<at::ScalarType>(context->saved_data["delta_type"].toInt());
     variable_list all = normalisation_gradients(saved, gradients[1], gradients[0], delta_type != at::kFloat);
@@ -228,7 +228,7 @@ struct SwiGluFunction : Function<SwiGluFunction> {
     return result;
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const at::Tensor gate_up = context->get_saved_variables()[0];
     const at::Tensor gradient = gradients[0].contiguous();
     const at::Tensor result = at::empty_like(gate_up);
@@ -286,7 +286,7 @@ struct CausalAttention : Function<CausalAttention> {
     return result;
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const std::vector<std::int64_t> sizes = context->saved_data["shape"].toIntVector();
     const AttentionShape shape = {sizes[0], sizes[1], sizes[2]};
@@ -321,7 +321,7 @@ struct CrossEntropy : Function<CrossEntropy> {
     return losses.sum(at::kDouble).div(counted).to(at::kFloat);
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor result = at::empty_like(saved[0]);
     RowLoss work;

@@ -32,9 +32,10 @@ RotaryTable table_of(std::int64_t head_dim) {
   return rotary_table(config, 256, at::kCPU);
 }
 
-/// A sequence's attention, its tokens given in chunks.
+/// A sequence's attention by `op`, its tokens given in chunks.
 at::Tensor attend_in_chunks(const at::Tensor& query_key_value, const AttentionShape& shape,
-                            const std::vector<std::int64_t>& chunks) {
+                            const std::vector<std::int64_t>& chunks,
+                            decltype(&inference::cached_attention) op = inference::cached_attention) {
   const RotaryTable table = table_of(shape.head_dim);
   const std::int64_t sizes[] = {shape.kv_heads, 256, cached_row_width(shape.head_dim)};
   CachedSequence sequence;
@@ -46,7 +47,7 @@ at::Tensor attend_in_chunks(const at::Tensor& query_key_value, const AttentionSh
     sequence.tokens = chunk;
     sequence.first_position = first;
     const at::Tensor part = query_key_value.narrow(0, first, chunk).clone();
-    result.narrow(0, first, chunk).copy_(inference::cached_attention(part, shape, table, {&sequence, 1}));
+    result.narrow(0, first, chunk).copy_(op(part, shape, table, {&sequence, 1}));
     first += chunk;
   }
   return result;
@@ -100,6 +101,7 @@ TEST_CASE("cached attention agrees with the portable op") {
     const at::Tensor expected = portable::causal_attention(x.to(at::kDouble), shape, table_of(shape.head_dim), {0, 70});
     INFO("head_dim " << shape.head_dim);
     CHECK(relative_difference(attend_in_chunks(x, shape, {70}), expected) < 1e-5);
+    CHECK(relative_difference(attend_in_chunks(x, shape, {1, 30, 39}, portable::cached_attention), expected) < 1e-5);
   }
 }
 
