@@ -27,6 +27,17 @@ constexpr std::uint64_t kMaxTokenizerBytes = std::uint64_t{64} << 20;
 
 using Tensors = std::map<std::string, at::Tensor>;
 
+/// False too when the path cannot be looked up: opening it would say why.
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
 Tensors read_weight_file(const fs::path& path) {
   return path.extension() == ".safetensors" ? read_safetensors(path) : read_pytorch_file(path.string());
 }
@@ -54,7 +65,7 @@ Tensors read_shards(const fs::path& index) {
       fail(place, fmt::format("\"{}\" is no file name", shard));
     }
     const fs::path path = index.parent_path() / shard;
-    if (!fs::exists(path)) fail(place, fmt::format("the shard {} is missing", shard));
+    if (!is_there(path)) fail(place, fmt::format("the shard {} is missing", shard));
     const Tensors here = read_weight_file(path);
     for (const std::string& name : names) {
       const auto found = here.find(name);
@@ -67,7 +78,7 @@ Tensors read_shards(const fs::path& index) {
 
 std::string read_tokenizer(const fs::path& folder) {
   const fs::path path = folder / "tokenizer.model";
-  return fs::exists(path) ? read_file(path, kMaxTokenizerBytes) : "";
+  return is_there(path) ? read_file(path, kMaxTokenizerBytes) : "";
 }
 
 void check_tokenizer(const Checkpoint& checkpoint, const std::string& source) {
@@ -89,7 +100,7 @@ std::string read_magic(const fs::path& path) {
 
 Checkpoint read_hugging_face_folder(const fs::path& folder) {
   const fs::path config = folder / "config.json";
-  if (!fs::exists(config)) fail({folder, 0, ""}, "has no config.json: not a checkpoint in Hugging Face layout");
+  if (!is_there(config)) fail({folder, 0, ""}, "has no config.json: not a checkpoint in Hugging Face layout");
   Checkpoint checkpoint;
   checkpoint.source = folder;
   checkpoint.config = read_hugging_face_config(config);
@@ -104,7 +115,7 @@ Checkpoint read_single_pytorch_file(const fs::path& path) {
   Tensors tensors = read_pytorch_file(file, path);
   if (has_meta_names(tensors)) return make_meta_checkpoint(file, std::move(tensors), path);
   const fs::path config = path.parent_path() / "config.json";
-  if (!fs::exists(config)) fail({path, 0, ""}, "there is no config.json beside it");
+  if (!is_there(config)) fail({path, 0, ""}, "there is no config.json beside it");
   Checkpoint checkpoint;
   checkpoint.source = path;
   checkpoint.config = read_hugging_face_config(config);
@@ -114,7 +125,7 @@ Checkpoint read_single_pytorch_file(const fs::path& path) {
 }
 
 Checkpoint read_kind_of(const fs::path& path) {
-  if (fs::is_directory(path)) return read_hugging_face_folder(path);
+  if (is_folder(path)) return read_hugging_face_folder(path);
   const std::string magic = read_magic(path);
   if (magic == "GGUF") return read_gguf(path);
   if (path.extension() == ".safetensors" || path.filename() == "config.json") {
@@ -128,20 +139,20 @@ Checkpoint read_kind_of(const fs::path& path) {
 std::map<std::string, at::Tensor> read_weights(const std::string& folder) {
   for (const std::string_view name : {"model.safetensors", "pytorch_model.bin"}) {
     const fs::path whole = fs::path(folder) / name;
-    if (fs::exists(whole)) return read_weight_file(whole);
+    if (is_there(whole)) return read_weight_file(whole);
     const fs::path index = fs::path(folder) / fmt::format("{}.index.json", name);
-    if (fs::exists(index)) return read_shards(index);
+    if (is_there(index)) return read_shards(index);
   }
   fail({folder, 0, ""}, "has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards");
 }
 
 Checkpoint read_checkpoint(const std::string& path) {
-  if (!fs::exists(path)) fail({path, 0, ""}, "does not exist");
+  if (!is_there(path)) fail({path, 0, ""}, "does not exist");
   Checkpoint checkpoint = read_kind_of(path);
   if (!checkpoint.tokenizer_model.empty()) {
     check_tokenizer(checkpoint, path);
   } else {
-    const fs::path folder = fs::is_directory(path) ? fs::path(path) : fs::path(path).parent_path();
+    const fs::path folder = is_folder(path) ? fs::path(path) : fs::path(path).parent_path();
     checkpoint.tokenizer_model = read_tokenizer(folder);
     check_tokenizer(checkpoint, folder / "tokenizer.model");
   }

@@ -105,7 +105,8 @@ std::int64_t guess_head_dim(std::int64_t hidden, std::int64_t key_rows, const st
 }
 
 Json read_params(const fs::path& path) {
-  if (!fs::exists(path)) return Json::object();
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return Json::object();
   Json params = parse_json(read_file(path, kMaxParamsBytes), {path, 0, ""});
   if (!params.is_object()) fail({path, 0, ""}, "a JSON object is wanted");
   return params;

@@ -141,6 +141,8 @@ TEST_CASE("an index that names what is not there is refused") {
   check_message(with_index(R"({"weight_map": {"x": "/etc/passwd"}})"), "is no file name");
   check_message(with_index(R"({"weight_map": {"x": ".."}})"), "is no file name");
   check_message(with_index(R"({"weight_map": {"x": ""}})"), "is no file name");
+  const std::string long_name(300, 'a');
+  check_message(with_index(fmt::format(R"({{"weight_map": {{"x": "{}"}}}})", long_name)), "is missing");
   check_message(with_index(R"({"weight_map": {"x": 3}})"), "weight_map: x: a file name is wanted");
   check_message(with_index(R"({"weight_map": []})"), "weight_map: is missing or no JSON object");
   check_message(with_index("[]"), "weight_map: is missing or no JSON object");
