@@ -10,10 +10,10 @@ namespace mathtrap {
 
 /// What every command takes.
 struct CommonOptions {
-  bool json = false;       ///< the result on stdout as JSON, all else on stderr
-  bool quiet = false;      ///< no notes, no progress
+  bool json = false;   ///< the result on stdout as JSON, all else on stderr
+  bool quiet = false;  ///< no notes, no progress
   std::uint64_t seed = 0;
-  int threads = 0;         ///< 0: all cores
+  int threads = 0;  ///< 0: all cores
 };
 
 /// What main runs once the arguments are parsed: the chosen command's work. Returns the exit status (0 or 1; errors

@@ -1,4 +1,5 @@
-// Errors that a user can cause: one line that says what is wrong, where, and what to do. The program prints it and exits 2.
+// Errors that a user can cause: one line that says what is wrong, where, and what to do. The program prints it and
+// exits 2.
 #pragma once
 
 #include <cstddef>

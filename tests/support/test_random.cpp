@@ -1,9 +1,8 @@
 // The generator's promises: fixed sequence, no bias, independent streams.
-#include "support/random.h"
-
 #include <array>
 #include <cmath>
 
+#include "support/random.h"
 #include "tests/catch.h"
 
 using namespace mathtrap;
