@@ -65,7 +65,7 @@ void collect_differences(const Json& a, const Json& b, const std::string& name, 
     for (const auto& entry : side->items()) keys.insert(entry.key());
   }
   for (const std::string& key : keys) {
-    const std::string inner = name.empty() ? key : name + "." + key;
+    const std::string inner = name.empty() ? key : fmt::format("{}.{}", name, key);
     if (!a.contains(key) || !b.contains(key)) {
       differences.push_back(inner);
     } else {

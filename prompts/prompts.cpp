@@ -42,7 +42,7 @@ fs::path find_file(const std::string& name, const std::string& folder, const std
   if (is_path(name)) return name;
   const fs::path shipped = resource(folder);
   const bool plain_name = !name.empty() && name.find_first_of("/\\") == std::string::npos;
-  const fs::path path = shipped / (name + ".toml");
+  fs::path path = shipped / (name + ".toml");
   if (plain_name && fs::exists(path)) return path;
   throw Error(
       fmt::format("no {} is called \"{}\"; known: {}, or the path of a .toml file", kind, name, known_names(shipped)));

@@ -37,6 +37,7 @@ Rational lowest_terms(Wide numerator, Wide denominator) {
     denominator = -denominator;
   }
   const Wide divisor = greatest_common_divisor(numerator, denominator);
+  // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): the denominator is not 0, so neither is the divisor.
   return {narrow(numerator / divisor), narrow(denominator / divisor)};
 }
 

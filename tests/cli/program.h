@@ -24,7 +24,7 @@ struct Outcome {
 };
 
 inline std::filesystem::path fresh_folder(const std::string& name) {
-  const std::filesystem::path folder =
+  std::filesystem::path folder =
       std::filesystem::temp_directory_path() / fmt::format("mathtrap-cli-{}-{}", name, ::getpid());
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
@@ -45,7 +45,7 @@ inline pid_t start(const std::vector<std::string>& arguments, const std::filesys
 }
 
 inline Outcome run(const std::vector<std::string>& arguments) {
-  const std::filesystem::path folder = fresh_folder("streams");
+  std::filesystem::path folder = fresh_folder("streams");
   int status = 0;
   ::waitpid(start(arguments, folder), &status, 0);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read_file(folder / "stdout"),

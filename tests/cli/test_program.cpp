@@ -43,7 +43,7 @@ TEST_CASE("wrong use is one line and status 2") {
       {"model", "info", "/no/such/folder"},
       {"model", "generate", "--model", "zoo:organism"},
       {"traps", "generate", "--split", "exam"},
-      {"pretrain", "--out", "/tmp/nothing"},
+      {"pretrain", "--out", "/tmp/nothing", "--mix", "nonsense"},
   };
   for (const auto& arguments : wrong) {
     const Outcome outcome = run(arguments);

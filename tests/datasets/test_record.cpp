@@ -140,7 +140,7 @@ TEST_CASE("hostile TOML is refused, not crashed on") {
       repeated("[a . ", 1) + repeated("a . ", 200'000) + "b]",
       repeated("'a'.", 200'000) + "b = 1",
       repeated("x = {a.b.c.d = ", 50'000),
-      std::string("a = '\0'", 8),
+      std::string("a = '\0'", 7),
       "[original]\nproblem = 'p'\nanswer = '1'\n[original]\n",
       "trap_type = 'missing_condition'\n[trap]\nproblem='p'\nexplanation='e'\nevidence = ['((a{900}){900}){900}']\n",
   }));

@@ -39,7 +39,7 @@ TEST_CASE("a real model's run does not depend on the batch or the file format") 
   prepare_runtime(1);
   const std::string folder = shared_data("data/models/stories260K-hf").string();
   const StoredRun alone = run_with(folder, 1);
-  CHECK(alone.samples.size() == 8 * 3 * 2);
+  CHECK(alone.samples.size() == std::size_t{48});
   CHECK(alone.samples.front().completion_tokens > 0);
   CHECK(alone.run["model"]["parameters"] == 260032);
   check_same_replies(alone, run_with(folder, 7));

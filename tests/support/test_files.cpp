@@ -13,7 +13,7 @@ using namespace mathtrap;
 namespace {
 
 fs::path fresh_folder() {
-  const fs::path folder = fs::temp_directory_path() / fmt::format("mathtrap-files-{}", ::getpid());
+  fs::path folder = fs::temp_directory_path() / fmt::format("mathtrap-files-{}", ::getpid());
   fs::remove_all(folder);
   fs::create_directories(folder);
   return folder;

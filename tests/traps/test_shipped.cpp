@@ -40,7 +40,7 @@ class Texts {
   std::string held_by(const std::string& text) const {
     for (const auto& [length, texts] : by_length_) {
       for (std::size_t at = 0; at + length <= text.size(); ++at) {
-        const std::string part = text.substr(at, length);
+        std::string part = text.substr(at, length);
         if (texts.contains(part)) return part;
       }
     }
