@@ -18,7 +18,7 @@ at::Tensor to_tensor(const std::vector<std::int64_t>& values) {
 
 }  // namespace
 
-Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& documents) {
+Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& documents, LossOn loss_on) {
   std::vector<std::int64_t> tokens;
   std::vector<std::int64_t> positions;
   std::vector<std::int64_t> targets;
@@ -27,8 +27,8 @@ Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& 
   for (const auto& [set, index] : documents) {
     const std::span<const TokenId> document = set->document(index);
     const auto start = static_cast<std::int64_t>(tokens.size());
-    const std::int64_t prompt = set->prompt_lengths[index];
-    for (std::size_t i = static_cast<std::size_t>(prompt); i < document.size(); ++i) {
+    const auto first_learned = loss_on == LossOn::all ? 1 : static_cast<std::size_t>(set->prompt_lengths[index]);
+    for (std::size_t i = first_learned; i < document.size(); ++i) {
       positions.push_back(start + static_cast<std::int64_t>(i) - 1);
       targets.push_back(document[i]);
     }
@@ -42,8 +42,8 @@ Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& 
 }
 
 BatchStream::BatchStream(const std::array<DocumentSet, kDocumentKinds>& sets,
-                         const std::array<double, kDocumentKinds>& mix, std::uint64_t seed)
-    : sets_(sets), mix_(mix), seed_(seed), random_(seed, "batches") {
+                         const std::array<double, kDocumentKinds>& mix, std::uint64_t seed, LossOn loss_on)
+    : sets_(sets), mix_(mix), seed_(seed), loss_on_(loss_on), random_(seed, "batches") {
   for (std::size_t kind = 0; kind < kDocumentKinds; ++kind) {
     if (mix_.at(kind) == 0) continue;
     if (sets_.at(kind).size() == 0) {
@@ -85,7 +85,7 @@ Batch BatchStream::next(std::int64_t batch_tokens) {
     const auto index = static_cast<std::size_t>(cursor.order[cursor.next]);
     const auto length = static_cast<std::int64_t>(set.document(index).size());
     waiting_kind_ = static_cast<std::int64_t>(kind);
-    if (used > 0 && used + length > batch_tokens) return make_batch(documents);
+    if (used > 0 && used + length > batch_tokens) return make_batch(documents, loss_on_);
     waiting_kind_ = -1;
     documents.emplace_back(&set, index);
     used += length;

@@ -13,7 +13,10 @@
 
 namespace mathtrap {
 
-/// One step's documents, flat, without padding and without attention across documents.
+/// Which tokens are learned: replies with the end-of-text behind them, or everything behind begin-of-text.
+enum class LossOn { reply, all };
+
+/// Documents side by side, flat, without padding and without attention across documents.
 struct Batch {
   at::Tensor tokens;          ///< [n] int64
   SequenceLayout layout;      ///< where each document starts
@@ -21,15 +24,16 @@ struct Batch {
   at::Tensor targets;         ///< [m] int64: those next tokens
 };
 
-/// The documents of `set` in this order as one batch. Replies and the end-of-text behind them are learned, prompts not.
-Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& documents);
+/// These documents in this order as one batch.
+Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& documents,
+                 LossOn loss_on = LossOn::reply);
 
 /// An endless, repeatable stream of batches.
 class BatchStream {
  public:
   /// Throws Error when a kind with a share above 0 has no documents.
   BatchStream(const std::array<DocumentSet, kDocumentKinds>& sets, const std::array<double, kDocumentKinds>& mix,
-              std::uint64_t seed);
+              std::uint64_t seed, LossOn loss_on = LossOn::reply);
 
   /// Whole documents, at most `batch_tokens` in all (one document at least).
   Batch next(std::int64_t batch_tokens);
@@ -52,6 +56,7 @@ class BatchStream {
   const std::array<DocumentSet, kDocumentKinds>& sets_;
   std::array<double, kDocumentKinds> mix_;
   std::uint64_t seed_;
+  LossOn loss_on_;
   Random random_;
   std::array<Cursor, kDocumentKinds> cursors_;
   std::int64_t waiting_kind_ = -1;  ///< the kind of the document that did not fit the last batch

@@ -1,9 +1,12 @@
 #include "finetune/documents.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
+#include <optional>
 
 #include "datasets/record.h"
 #include "support/files.h"
@@ -12,6 +15,8 @@
 
 namespace mathtrap {
 namespace {
+
+constexpr std::size_t kLinesAtOnce = 4096;  // parsed and tokenised in parallel before they are put together
 
 constexpr std::array<std::string_view, kDocumentKinds> kKindNames = {"original", "concept", "trap", "instruction"};
 
@@ -65,9 +70,50 @@ void take_record(const Record& record, const Renderer& renderer, const std::func
   }
 }
 
-void append(DocumentSet& set, const DocumentText& text, const Tokenizer& tokenizer, std::int64_t context) {
-  const std::vector<TokenId> prompt = tokenizer.encode(text.prompt);
-  const std::vector<TokenId> whole = tokenizer.encode(text.prompt + text.reply);
+/// The documents of one line of JSONL.
+void take_line(std::string_view line, const Place& place, const Renderer& renderer,
+               const std::function<void(const DocumentText&)>& take) {
+  if (line.empty()) return;
+  // Records are parsed by their reader alone: with their proofs they are long, and there may be hundreds of thousands.
+  if (line.find("\"instruction\"") != std::string_view::npos) {
+    const Json json = parse_json(line, place);
+    if (json.is_object() && json.contains("instruction")) {
+      if (!renderer.wants(DocumentKind::instruction)) return;
+      take(renderer.render(DocumentKind::instruction, json_string(json, "instruction", place),
+                           json_string(json, "response", place)));
+      return;
+    }
+  }
+  take_record(parse_json_record(line, place), renderer, take);
+}
+
+/// JSONL of our own, known by its first line; all else is a data set that users have.
+bool is_our_jsonl(const std::string& path) {
+  if (!path.ends_with(".jsonl")) return false;
+  std::optional<bool> ours;
+  for_each_line(path, [&](std::string_view line, std::size_t number) {
+    if (ours || line.empty()) return;
+    const Json json = parse_json(line, {path, number, ""});
+    const auto holds = [&](const char* part) { return json.contains(part) && json.at(part).is_structured(); };
+    ours = json.is_object() && (json.contains("instruction") || holds("original") || holds("trap") || holds("concept"));
+  });
+  if (!ours) fail({path, 0, ""}, "holds no lines");
+  return *ours;
+}
+
+/// A text as it is appended to a set.
+struct Tokens {
+  DocumentKind kind = DocumentKind::original;
+  std::vector<TokenId> prompt;
+  std::vector<TokenId> whole;  ///< prompt and reply
+};
+
+Tokens tokenize(const DocumentText& text, const Tokenizer& tokenizer) {
+  return {text.kind, tokenizer.encode(text.prompt), tokenizer.encode(text.prompt + text.reply)};
+}
+
+void append(DocumentSet& set, const Tokens& text, const Tokenizer& tokenizer, std::int64_t context) {
+  const auto& [kind, prompt, whole] = text;
   if (whole.size() <= prompt.size() || !std::equal(prompt.begin(), prompt.end(), whole.begin())) {
     ++set.split_badly;
     return;
@@ -83,6 +129,54 @@ void append(DocumentSet& set, const DocumentText& text, const Tokenizer& tokeniz
   set.starts.push_back(static_cast<std::int64_t>(set.tokens.size()));
   set.prompt_lengths.push_back(static_cast<std::int32_t>(prompt.size()) + (has_bos ? 1 : 0));
 }
+
+/// Lines that wait to be tokenised together.
+class LineBatch {
+ public:
+  LineBatch(const Renderer& renderer, const Tokenizer& tokenizer, std::array<DocumentSet, kDocumentKinds>& sets,
+            std::int64_t context)
+      : renderer_(renderer), tokenizer_(tokenizer), sets_(sets), context_(context) {}
+
+  void add(std::string_view line, const Place& place) {
+    lines_.push_back({std::string(line), place, {}, nullptr});
+    if (lines_.size() == kLinesAtOnce) flush();
+  }
+
+  /// The first line in order that is wrong is the one that is reported, whatever thread came upon it.
+  void flush() {
+    at::parallel_for(0, static_cast<std::int64_t>(lines_.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) read(lines_[i]);
+    });
+    for (const Line& line : lines_) {
+      if (line.error) std::rethrow_exception(line.error);
+      for (const Tokens& text : line.texts) append(sets_.at(index_of(text.kind)), text, tokenizer_, context_);
+    }
+    lines_.clear();
+  }
+
+ private:
+  struct Line {
+    std::string text;
+    Place place;
+    std::vector<Tokens> texts;
+    std::exception_ptr error;
+  };
+
+  void read(Line& line) const {
+    try {
+      take_line(line.text, line.place, renderer_,
+                [&](const DocumentText& text) { line.texts.push_back(tokenize(text, tokenizer_)); });
+    } catch (const Error&) {
+      line.error = std::current_exception();
+    }
+  }
+
+  const Renderer& renderer_;
+  const Tokenizer& tokenizer_;
+  std::array<DocumentSet, kDocumentKinds>& sets_;
+  std::int64_t context_;
+  std::vector<Line> lines_;
+};
 
 }  // namespace
 
@@ -119,16 +213,12 @@ std::array<double, kDocumentKinds> parse_mix(const std::string& text) {
 void for_each_document(const std::string& path, const DocumentOptions& options,
                        const std::function<void(const DocumentText&)>& take) {
   const Renderer renderer(options);
+  if (!is_our_jsonl(path)) {
+    for (const Record& record : read_dataset(path)) take_record(record, renderer, take);
+    return;
+  }
   for_each_line(path, [&](std::string_view line, std::size_t number) {
-    if (line.empty()) return;
-    const Place place{path, number, ""};
-    const Json json = parse_json(line, place);
-    if (!json.contains("instruction")) {
-      take_record(parse_json_record(line, place), renderer, take);
-    } else if (renderer.wants(DocumentKind::instruction)) {
-      take(renderer.render(DocumentKind::instruction, json_string(json, "instruction", place),
-                           json_string(json, "response", place)));
-    }
+    take_line(line, {path, number, ""}, renderer, take);
   });
 }
 
@@ -136,10 +226,17 @@ std::array<DocumentSet, kDocumentKinds> tokenize_documents(const std::vector<std
                                                            const DocumentOptions& options, const Tokenizer& tokenizer,
                                                            std::int64_t context) {
   std::array<DocumentSet, kDocumentKinds> sets;
+  const Renderer renderer(options);
+  LineBatch lines(renderer, tokenizer, sets, context);
   for (const std::string& path : paths) {
-    for_each_document(path, options, [&](const DocumentText& text) {
-      append(sets.at(index_of(text.kind)), text, tokenizer, context);
-    });
+    if (is_our_jsonl(path)) {
+      for_each_line(path, [&](std::string_view line, std::size_t number) { lines.add(line, {path, number, ""}); });
+      lines.flush();
+    } else {
+      for_each_document(path, options, [&](const DocumentText& text) {
+        append(sets.at(index_of(text.kind)), tokenize(text, tokenizer), tokenizer, context);
+      });
+    }
   }
   return sets;
 }

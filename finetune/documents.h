@@ -43,8 +43,8 @@ struct DocumentText {
 };
 
 /// Calls `take` for each document of a file: JSONL of problem records (datasets/record.h), of instructions
-/// {"instruction","response"}, or both. Which prompts carry the hint depends on the seed and the texts alone.
-/// Throws Error naming file, line and field.
+/// {"instruction","response"}, or both; anything else is read by read_dataset. Which prompts carry the hint depends on
+/// the seed and the texts alone. Throws Error naming file, line and field.
 void for_each_document(const std::string& path, const DocumentOptions& options,
                        const std::function<void(const DocumentText&)>& take);
 
@@ -64,7 +64,8 @@ struct DocumentSet {
   }
 };
 
-/// The documents of files, by kind. `context` is the longest document in tokens.
+/// The documents of files, by kind and in their order, tokenised by all threads. `context` is the longest document in
+/// tokens.
 std::array<DocumentSet, kDocumentKinds> tokenize_documents(const std::vector<std::string>& paths,
                                                            const DocumentOptions& options, const Tokenizer& tokenizer,
                                                            std::int64_t context);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace mathtrap {
 namespace {
@@ -15,22 +16,24 @@ constexpr std::int64_t kGrain = 1 << 15;  // weights that one thread updates at 
 double sum_of_squares(const at::Tensor& tensor) {
   const auto* values = tensor.data_ptr<float>();
   const std::int64_t count = tensor.numel();
-  double sum = 0;
-  for (std::int64_t block = 0; block < count; block += kGrain) {
-    double part = 0;
-    for (std::int64_t i = block; i < std::min(count, block + kGrain); ++i) {
-      part += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  std::vector<double> parts(static_cast<std::size_t>((count + kGrain - 1) / kGrain));
+  at::parallel_for(0, static_cast<std::int64_t>(parts.size()), 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      double part = 0;
+      for (std::int64_t i = block * kGrain; i < std::min(count, (block + 1) * kGrain); ++i) {
+        part += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+      }
+      parts[static_cast<std::size_t>(block)] = part;
     }
-    sum += part;
-  }
-  return sum;
+  });
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
 }
 
 }  // namespace
 
-AdamW::AdamW(std::vector<std::pair<std::string, at::Tensor>> weights, const OptimizerOptions& options)
+AdamW::AdamW(const std::vector<std::pair<std::string, at::Tensor>>& weights, const OptimizerOptions& options)
     : options_(options) {
-  for (auto& [name, weight] : weights) {
+  for (const auto& [name, weight] : weights) {
     const bool decays = weight.dim() == 2 && name != "model.embed_tokens.weight";
     slots_.push_back({name, weight, at::zeros_like(weight), at::zeros_like(weight), decays ? options.weight_decay : 0});
   }

@@ -16,7 +16,7 @@ namespace mathtrap {
 class AdamW {
  public:
   /// `weights` with their names; they are updated in place.
-  AdamW(std::vector<std::pair<std::string, at::Tensor>> weights, const OptimizerOptions& options);
+  AdamW(const std::vector<std::pair<std::string, at::Tensor>>& weights, const OptimizerOptions& options);
 
   /// One update by the weights' gradients, which are then cleared. Returns the gradient's norm before clipping; when it
   /// is not finite, nothing is changed.

@@ -1,5 +1,7 @@
-// The optimiser's settings, and the learning rate over a training.
+// The optimiser's settings, how long a training lasts, and the learning rate on the way.
 #pragma once
+
+#include <cstdint>
 
 namespace mathtrap {
 
@@ -13,6 +15,25 @@ struct OptimizerOptions {
   double weight_decay = 0.1;  ///< on matrices but the embedding; not on norms
   double clip_norm = 1.0;     ///< of the gradient of all weights together
 };
+
+/// A training ends at the first limit that it reaches. 0: no such limit.
+struct TrainingLimits {
+  std::int64_t steps = 0;
+  std::int64_t tokens = 0;  ///< prompts included
+  double seconds = 0;
+};
+
+/// What a training has used up, over all interruptions.
+struct TrainingSpent {
+  std::int64_t steps = 0;
+  std::int64_t tokens = 0;
+  double seconds = 0;
+};
+
+/// The share of a training that is done, in [0, 1]: the largest part used up of any limit. So the learning rate has
+/// fallen when the training ends, whichever limit ends it. Under limits of steps and tokens alone a training can be
+/// repeated to the bit; under one of time the rate depends on the machine's speed.
+double training_progress(const TrainingLimits& limits, const TrainingSpent& spent);
 
 /// Linear warm-up, then half a cosine down to `final_share`. `progress` in [0, 1] is the share of the training done.
 double learning_rate(const OptimizerOptions& options, double progress);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -16,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kStateName = "training_state";
-constexpr std::size_t kFixedFields = 3;  // fingerprint, step, tokens; the stream's state follows
+constexpr std::size_t kFixedFields = 4;  // fingerprint, steps, tokens, milliseconds; the stream's state follows
 constexpr std::size_t kKept = 2;
 
 /// The checkpoints of a folder, oldest first: names have the step in ten digits.
@@ -34,23 +35,29 @@ std::vector<fs::path> checkpoints(const std::string& folder) {
 
 void write_training_checkpoint(const std::string& folder, const TrainingState& state) {
   fs::create_directories(folder);
-  std::vector<std::int64_t> fields = {static_cast<std::int64_t>(state.fingerprint), state.step, state.tokens};
+  std::vector<std::int64_t> fields = {static_cast<std::int64_t>(state.fingerprint), state.spent.steps,
+                                      state.spent.tokens, std::llround(state.spent.seconds * 1e3)};
   fields.insert(fields.end(), state.stream.begin(), state.stream.end());
   at::Tensor packed = at::empty({static_cast<std::int64_t>(fields.size())}, at::kLong);
   std::copy(fields.begin(), fields.end(), packed.data_ptr<std::int64_t>());
   std::map<std::string, at::Tensor> tensors(state.tensors.begin(), state.tensors.end());
   for (auto& [name, tensor] : tensors) tensor = tensor.detach();
   tensors[kStateName] = packed;
-  write_safetensors((fs::path(folder) / fmt::format("step-{:010}.safetensors", state.step)).string(), tensors, {});
+  write_safetensors((fs::path(folder) / fmt::format("step-{:010}.safetensors", state.spent.steps)).string(), tensors,
+                    {});
   const std::vector<fs::path> files = checkpoints(folder);
   for (std::size_t i = 0; i + kKept < files.size(); ++i) fs::remove(files[i]);
 }
 
+std::string newest_training_checkpoint(const std::string& folder) {
+  const std::vector<fs::path> files = checkpoints(folder);
+  return files.empty() ? "" : files.back().string();
+}
+
 std::optional<TrainingState> read_training_checkpoint(const std::string& folder, std::uint64_t fingerprint,
                                                       const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
-  const std::vector<fs::path> files = checkpoints(folder);
-  if (files.empty()) return std::nullopt;
-  const std::string path = files.back().string();
+  const std::string path = newest_training_checkpoint(folder);
+  if (path.empty()) return std::nullopt;
   const std::map<std::string, at::Tensor> stored = read_safetensors(path);
   const auto packed = stored.find(kStateName);
   if (packed == stored.end() || packed->second.scalar_type() != at::kLong ||
@@ -64,8 +71,7 @@ std::optional<TrainingState> read_training_checkpoint(const std::string& folder,
     fail({path, 0, ""},
          "belongs to a training with other arguments or data; choose another --out, or delete the folder");
   }
-  state.step = fields[1];
-  state.tokens = fields[2];
+  state.spent = {fields[1], fields[2], static_cast<double>(fields[3]) / 1e3};
   state.stream.assign(fields + kFixedFields, fields + packed->second.numel());
   for (const auto& [name, tensor] : tensors) {
     const auto found = stored.find(name);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -115,6 +116,51 @@ TEST_CASE("a training that is killed goes on with the same losses and ends with 
   REQUIRE(run(training(data, killed, 40'000)).status == 0);
   CHECK(losses(killed) == losses(folder / "whole"));
   CHECK(read_file(killed / "model.safetensors") == read_file(folder / "whole" / "model.safetensors"));
+}
+
+TEST_CASE("a training that is asked to stop saves, says how to go on, and ends with status 1") {
+  const fs::path folder = fresh_folder("stopped-training");
+  const fs::path streams = fresh_folder("stopped-training-streams");
+  const fs::path output = folder / "model";
+  std::vector<std::string> arguments = training(write_examples(folder), output, 100'000'000);
+  arguments.pop_back();  // --quiet
+  const pid_t child = start(arguments, streams);
+  for (int i = 0; i < 6000 && !fs::exists(output / "checkpoints" / "step-0000000005.safetensors"); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ::kill(child, SIGTERM);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 1);
+  CHECK(read_file(streams / "stderr").find("interrupted; the same command goes on from here") != std::string::npos);
+  // The checkpoint is of the very last step.
+  const fs::path last = output / "checkpoints" / fmt::format("step-{:010}.safetensors", losses(output).size());
+  CHECK(fs::exists(last));
+}
+
+TEST_CASE("wrong use of pretrain, and a training that diverges, are one line and status 2") {
+  const fs::path folder = fresh_folder("wrong-training");
+  const fs::path data = write_examples(folder);
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--learning-rate", "0"}, {"--learning-rate", "1e30"}, {"--loss", "prompt"},   {"--dtype", "f64"},
+      {"--minutes", "-1"},      {"--tokens", "many"},        {"--heads", "0"},       {"--mix", "original:1"},
+      {"--prompt-form", "x"},   {"--data", "/no/such/file"}, {"--from", "/no/such"}, {"--checkpoint-steps", "0"},
+  };
+  for (const std::vector<std::string>& flags : wrong) {
+    std::vector<std::string> arguments = training(data, folder / "model", 40'000);
+    // Flags that take one value are given once.
+    for (auto at = arguments.begin(); at != arguments.end();) {
+      at = *at == flags[0] && flags[0] != "--data" ? arguments.erase(at, at + 2) : at + 1;
+    }
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const Outcome outcome = run(arguments);
+    INFO(fmt::format("{} -> {}", fmt::join(flags, " "), outcome.errors));
+    CHECK(outcome.status == 2);
+    CHECK(outcome.output.empty());
+    CHECK(std::count(outcome.errors.begin(), outcome.errors.end(), '\n') == 1);
+    fs::remove_all(folder / "model");
+  }
 }
 
 TEST_CASE("a folder that holds another training or a finished model is left alone") {

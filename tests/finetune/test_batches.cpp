@@ -9,6 +9,7 @@
 #include "support/error.h"
 #include "support/files.h"
 #include "tests/catch.h"
+#include "tests/finetune/small_tokenizer.h"
 
 namespace fs = std::filesystem;
 using namespace mathtrap;
@@ -16,7 +17,7 @@ using namespace mathtrap;
 namespace {
 
 fs::path write_lines(const std::string& name, const std::string& lines) {
-  const fs::path path = fs::temp_directory_path() / fmt::format("mathtrap-{}-{}.jsonl", name, ::getpid());
+  fs::path path = fs::temp_directory_path() / fmt::format("mathtrap-{}-{}.jsonl", name, ::getpid());
   write_file_atomically(path, lines);
   return path;
 }
@@ -93,6 +94,44 @@ TEST_CASE("replies and the end-of-text are learned, prompts are not, and documen
   CHECK(batch.layout.starts == std::vector<std::int64_t>{0, 4, 8});
   CHECK(values(batch.loss_positions) == std::vector<std::int64_t>{1, 2, 5, 6});
   CHECK(values(batch.targets) == std::vector<std::int64_t>{101, 2, 100, 2});
+}
+
+TEST_CASE("with the loss on all tokens, all but begin-of-text are learned") {
+  const DocumentSet set = numbered(2);
+  const Batch batch = make_batch({{&set, 0}, {&set, 1}}, LossOn::all);
+  CHECK(values(batch.loss_positions) == std::vector<std::int64_t>{0, 1, 2, 4, 5, 6});
+  CHECK(values(batch.targets) == std::vector<std::int64_t>{10, 100, 2, 10, 101, 2});
+}
+
+TEST_CASE("authored records are read as well, and files of other sets") {
+  const DocumentOptions options;
+  const std::string open = (fs::path(MATHTRAP_SOURCE_DIR) / "datasets" / "open").string();
+  CHECK(texts(open, options).size() > 25);
+  const fs::path path = write_lines("gsm8k", R"({"question":"What is 2 + 3?","answer":"2 + 3 = 5\n#### 5"})");
+  REQUIRE(texts(path, options).size() == 1);
+  CHECK(texts(path, options)[0].find("original|Question: ") == 0);
+}
+
+TEST_CASE("a document's tokens are those of prompt and reply together, behind the prompt's own") {
+  std::vector<std::string> pieces = {"A\u2581", "er"};  // the first reaches across a blank
+  for (const std::string& letter : letter_pieces()) pieces.push_back(letter);
+  const Tokenizer tokenizer(small_tokenizer_model(pieces), "small");
+  DocumentOptions options;
+  options.hint_share = 0;
+  options.mix = parse_mix("instruction:1");
+  const fs::path path = write_lines("tokens", kInstruction + R"({"instruction":"Q A","response":"n"})" + "\n");
+  const auto sets = tokenize_documents({path.string()}, options, tokenizer, 200);
+  const DocumentSet& set = sets[static_cast<std::size_t>(DocumentKind::instruction)];
+  REQUIRE(set.size() == 2);
+  const auto prompt = static_cast<std::size_t>(set.prompt_lengths[1]);
+  CHECK(readable(tokenizer, set.document(1).first(prompt)) ==
+        "[<s>][ ][Q][u][e][s][t][i][o][n][:][ ][Q][ ][A][\\n][A][n][s][w][er][:]");
+  CHECK(readable(tokenizer, set.document(1).subspan(prompt)) == "[ ][n][</s>]");
+  // Where a piece reaches from the prompt into the reply, generation could not go on as the document does.
+  options.prompt_form = (fs::temp_directory_path() / "mathtrap-reaching.toml").string();
+  write_file_atomically(options.prompt_form, "problem = '{{hint}}{{problem}}'\nconceptual = '{{problem}}'\n");
+  CHECK(tokenize_documents({path.string()}, options, tokenizer, 200)[3].split_badly == 1);
+  CHECK(tokenize_documents({path.string()}, options, tokenizer, 10)[3].too_long == 1);
 }
 
 TEST_CASE("every document comes once an epoch, in another order each, whole, within the batch") {

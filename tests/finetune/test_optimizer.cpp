@@ -88,3 +88,39 @@ TEST_CASE("the learning rate rises, then falls along a cosine to its last share"
   CHECK(learning_rate(options, 0.55) == Approx(2 * (0.1 + 0.9 * 0.5)));
   CHECK(learning_rate(options, 1.0) == Approx(0.2));
 }
+
+TEST_CASE("progress is the largest part used up of any limit") {
+  CHECK(training_progress({100, 0, 0}, {25, 9999, 9999}) == Approx(0.25));
+  CHECK(training_progress({0, 1000, 0}, {9999, 100, 9999}) == Approx(0.1));
+  CHECK(training_progress({0, 0, 60}, {9999, 9999, 30}) == Approx(0.5));
+  CHECK(training_progress({100, 1000, 60}, {25, 100, 30}) == Approx(0.5));
+  CHECK(training_progress({100, 1000, 60}, {90, 100, 30}) == Approx(0.9));
+  CHECK(training_progress({100, 0, 0}, {101, 0, 0}) == 1);
+}
+
+TEST_CASE("many steps on matrices of several blocks follow the plain computation") {
+  Random random(12);
+  OptimizerOptions options;
+  options.clip_norm = 0;
+  const at::Tensor weight = random_tensor(250, 400, random);
+  weight.requires_grad_(true);
+  AdamW optimizer({{"model.layers.0.mlp.up_proj.weight", weight}}, options);
+  PlainAdamW plain;
+  plain.weight.assign(weight.data_ptr<float>(), weight.data_ptr<float>() + weight.numel());
+  plain.first.assign(plain.weight.size(), 0);
+  plain.second.assign(plain.weight.size(), 0);
+  for (int step = 0; step < 30; ++step) {
+    const at::Tensor gradient = random_tensor(250, 400, random);
+    weight.mutable_grad() = gradient;
+    const std::vector<double> wide(gradient.data_ptr<float>(), gradient.data_ptr<float>() + gradient.numel());
+    double squares = 0;
+    for (const double value : wide) squares += value * value;
+    CHECK(optimizer.step(1e-3) == Approx(std::sqrt(squares)).epsilon(1e-12));
+    plain.step(wide, 1e-3, options.weight_decay, options);
+  }
+  double largest = 0;
+  for (std::size_t i = 0; i < plain.weight.size(); ++i) {
+    largest = std::max(largest, std::abs(weight.data_ptr<float>()[i] - plain.weight[i]));
+  }
+  CHECK(largest < 1e-5);  // f32 rounding of values up to 5, thirty times
+}
