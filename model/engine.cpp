@@ -91,7 +91,7 @@ std::string_view to_string(FinishReason reason) {
 }
 
 struct Engine::Implementation {
-  Implementation(Checkpoint checkpoint, const std::string& path, const EngineOptions& engine_options)
+  Implementation(const Checkpoint& checkpoint, const std::string& path, const EngineOptions& engine_options)
       : options(engine_options),
         tokenizer(checkpoint.tokenizer_model, checkpoint.source),
         network(make_network(checkpoint, engine_options.device)),
@@ -190,7 +190,7 @@ Engine::Engine(const std::string& path, const EngineOptions& options) {
   if (options.chunk_tokens < 1) throw Error("chunk of tokens is below 1");
   Checkpoint checkpoint = read_checkpoint(path);
   convert(checkpoint, options.dtype);
-  implementation_ = std::make_unique<Implementation>(std::move(checkpoint), path, options);
+  implementation_ = std::make_unique<Implementation>(checkpoint, path, options);
 }
 
 Engine::~Engine() = default;

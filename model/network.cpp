@@ -59,7 +59,7 @@ at::Tensor place(const Checkpoint& checkpoint, const std::string& name, const at
 
 at::Tensor draw(const std::string& name, std::int64_t rows, std::int64_t columns, double deviation,
                 std::uint64_t seed) {
-  const at::Tensor tensor = at::empty({rows, columns}, at::kFloat);
+  at::Tensor tensor = at::empty({rows, columns}, at::kFloat);
   Random random(seed, name);
   auto* values = tensor.data_ptr<float>();
   for (std::int64_t i = 0; i < rows * columns; ++i) values[i] = static_cast<float>(random.normal() * deviation);

@@ -70,7 +70,7 @@ void attend(const CachedAttention& work, std::int64_t kv_head, std::int64_t toke
   const std::int64_t end = token_end * group;
   for (std::int64_t first = token_begin * group; first < end; first += static_cast<std::int64_t>(kRowsTogether)) {
     const std::size_t count = static_cast<std::size_t>(std::min<std::int64_t>(kRowsTogether, end - first));
-    std::size_t lengths[kRowsTogether];
+    std::size_t lengths[kRowsTogether] = {};
     for (std::size_t row = 0; row < count; ++row) {
       const std::int64_t token = (first + static_cast<std::int64_t>(row)) / group;
       const std::int64_t head = kv_head * group + (first + static_cast<std::int64_t>(row)) % group;

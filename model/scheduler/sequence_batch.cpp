@@ -90,10 +90,9 @@ void SequenceBatch::remove_finished() {
   for (Sequence& sequence : sequences_) {
     if (left_to_compute(sequence) != 0) continue;
     cache_bytes_ -= sequence.capacity * key_value_bytes_per_token(network_.config);
-    last_left_ = std::move(sequence);
-    sequence.tokens.clear();
+    last_left_ = sequence;
   }
-  std::erase_if(sequences_, [](const Sequence& sequence) { return sequence.tokens.empty(); });
+  std::erase_if(sequences_, [](const Sequence& sequence) { return left_to_compute(sequence) == 0; });
 }
 
 }  // namespace mathtrap

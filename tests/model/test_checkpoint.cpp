@@ -34,30 +34,6 @@ void check_same(const Checkpoint& one, const Checkpoint& other) {
   CHECK(write_hugging_face_config(one.config) == write_hugging_face_config(other.config));
 }
 
-/// Bytes of this process that are in memory, mapped files included.
-double resident_bytes() {
-  ::malloc_trim(0);  // what earlier work has freed would hide what is taken now
-  std::ifstream status("/proc/self/statm");
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  status >> total >> resident;
-  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
-/// Growth of memory by a checkpoint that was read and whose every page was used, over the size of its weights.
-double memory_over_weights(const std::string& path) {
-  const double before = resident_bytes();
-  const Checkpoint checkpoint = read_checkpoint(path);
-  std::size_t bytes = 0;
-  double sum = 0;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    bytes += tensor.nbytes();
-    sum += tensor.sum().item<double>();
-  }
-  CHECK(std::isfinite(sum));
-  return (resident_bytes() - before) / static_cast<double>(bytes);
-}
-
 }  // namespace
 
 TEST_CASE("a folder that was written reads back the same") {
@@ -155,6 +131,34 @@ TEST_CASE("PyTorch shards of another architecture can be read, but not as a mode
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // the sanitizers' own memory would be counted
+namespace {
+
+/// Bytes of this process that are in memory, mapped files included.
+double resident_bytes() {
+  ::malloc_trim(0);  // what earlier work has freed would hide what is taken now
+  std::ifstream status("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  status >> total >> resident;
+  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Growth of memory by a checkpoint that was read and whose every page was used, over the size of its weights.
+double memory_over_weights(const std::string& path) {
+  const double before = resident_bytes();
+  const Checkpoint checkpoint = read_checkpoint(path);
+  std::size_t bytes = 0;
+  double sum = 0;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    bytes += tensor.nbytes();
+    sum += tensor.sum().item<double>();
+  }
+  CHECK(std::isfinite(sum));
+  return (resident_bytes() - before) / static_cast<double>(bytes);
+}
+
+}  // namespace
+
 TEST_CASE("a checkpoint in memory takes little more than its weights") {
   const ScratchFolder folder;
   {
