@@ -54,7 +54,7 @@ double best_seconds(int repetitions, const std::function<void()>& work) {
 }
 
 at::Tensor random_tokens(std::int64_t count, std::int64_t vocabulary) {
-  const at::Tensor tokens = at::empty({count}, at::kLong);
+  at::Tensor tokens = at::empty({count}, at::kLong);
   Random random(1);
   auto* ids = tokens.data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < count; ++i) ids[i] = random.uniform_int(0, vocabulary - 1);

@@ -155,7 +155,7 @@ void read_special_tokens(const Json& json, const Place& place, ModelConfig& conf
 
 std::string read_dtype(const Json& json, const Place& place) {
   const char* field = has(json, "torch_dtype") ? "torch_dtype" : "dtype";  // renamed in transformers 4.56
-  const std::string dtype = string_or(json, field, "float32", place);
+  std::string dtype = string_or(json, field, "float32", place);
   if (dtype != "float32" && dtype != "bfloat16" && dtype != "float16") {
     fail({place.file, 0, field}, fmt::format("\"{}\" is not float32, bfloat16 or float16", dtype));
   }

@@ -69,7 +69,7 @@ std::string hugging_face_name(std::string_view name) {
 at::Tensor dequantise_q8(const GgufTensor& tensor) {
   constexpr std::size_t kScaleBytes = 2;
   constexpr std::size_t kElements = 32;
-  const at::Tensor result = at::empty(tensor.shape, at::kFloat);
+  at::Tensor result = at::empty(tensor.shape, at::kFloat);
   auto* to = result.data_ptr<float>();
   for (const std::byte* block = tensor.bytes.data(); block != tensor.bytes.data() + tensor.bytes.size();
        block += kScaleBytes + kElements) {

@@ -50,7 +50,7 @@ void multiply(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& r
 at::Tensor normalise(const at::Tensor& x, const at::Tensor* delta, const at::Tensor* sum, const at::Tensor& weight,
                      double epsilon) {
   const at::Tensor scale = weight.to(at::kFloat);
-  const at::Tensor result = at::empty_like(x);
+  at::Tensor result = at::empty_like(x);
   AddRmsNorm work;
   work.x = x.data_ptr<float>();
   work.delta = delta == nullptr ? nullptr : delta->data_ptr<float>();
@@ -108,7 +108,7 @@ struct AttentionTask {
 at::Tensor linear(const at::Tensor& x, at::TensorList weights) {
   std::int64_t columns = 0;
   for (const at::Tensor& weight : weights) columns += weight.size(0);
-  const at::Tensor result = at::empty({x.size(0), columns}, at::kFloat);
+  at::Tensor result = at::empty({x.size(0), columns}, at::kFloat);
   if (result.numel() == 0) return result;
   std::int64_t first_column = 0;
   for (const at::Tensor& weight : weights) {
@@ -130,7 +130,7 @@ ResidualNorm add_rms_norm(const at::Tensor& x, const at::Tensor& delta, const at
 at::Tensor swiglu(const at::Tensor& gate_up) {
   SwiGlu work;
   work.width = gate_up.size(1) / 2;
-  const at::Tensor result = at::empty({gate_up.size(0), work.width}, at::kFloat);
+  at::Tensor result = at::empty({gate_up.size(0), work.width}, at::kFloat);
   work.gate_up = gate_up.data_ptr<float>();
   work.result = result.data_ptr<float>();
   at::parallel_for(0, gate_up.size(0), rows_per_task(work.width), [&](std::int64_t begin, std::int64_t end) {
@@ -142,7 +142,7 @@ at::Tensor swiglu(const at::Tensor& gate_up) {
 at::Tensor cached_attention(const at::Tensor& query_key_value, const AttentionShape& shape, const RotaryTable& table,
                             std::span<const CachedSequence> sequences) {
   const std::int64_t width = query_key_value.size(1);
-  const at::Tensor result = at::empty({query_key_value.size(0), shape.heads * shape.head_dim}, at::kFloat);
+  at::Tensor result = at::empty({query_key_value.size(0), shape.heads * shape.head_dim}, at::kFloat);
   std::vector<AttentionTask> tasks;
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     for (std::int64_t begin = 0; begin < sequences[i].tokens; begin += kTokensPerTask) {

@@ -37,7 +37,7 @@ at::Tensor mapped_tensor(const SharedFile& file, std::span<const std::byte> byte
   const at::IntArrayRef sizes(shape.data(), shape.size());
   const std::size_t alignment = c10::elementSize(type);
   if (bytes.empty() || reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment != 0) {
-    const at::Tensor copy = at::empty(sizes, at::TensorOptions(type));
+    at::Tensor copy = at::empty(sizes, at::TensorOptions(type));
     if (!bytes.empty()) std::memcpy(copy.data_ptr(), bytes.data(), bytes.size());
     return copy;
   }
@@ -52,10 +52,12 @@ void release_pages(const SharedFile& file, std::span<const std::byte> bytes) {
   const std::less<> before;
   if (before(bytes.data(), mapped.data()) || !before(bytes.data(), mapped.data() + mapped.size())) return;
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const std::uintptr_t before_page = (page - begin % page) % page;
+  if (before_page >= bytes.size()) return;
+  const std::span<const std::byte> whole = bytes.subspan(before_page, (bytes.size() - before_page) / page * page);
   // A hint: when it fails, the pages stay resident and nothing else changes.
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (!whole.empty()) ::madvise(const_cast<std::byte*>(whole.data()), whole.size(), MADV_DONTNEED);
 }
 
 void release_pages(const SharedFile& file, const at::Tensor& tensor) {

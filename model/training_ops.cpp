@@ -47,7 +47,7 @@ at::Tensor stack(at::TensorList weights, at::ScalarType type) {
   if (weights.size() == 1) return weights[0].to(type);
   std::int64_t rows = 0;
   for (const at::Tensor& weight : weights) rows += weight.size(0);
-  const at::Tensor stacked = at::empty({rows, weights[0].size(1)}, type);
+  at::Tensor stacked = at::empty({rows, weights[0].size(1)}, type);
   std::int64_t row = 0;
   for (const at::Tensor& weight : weights) {
     stacked.narrow(0, row, weight.size(0)).copy_(weight);
@@ -159,7 +159,7 @@ struct RmsNorm : Function<RmsNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, double epsilon,
                             at::ScalarType type) {
     const at::Tensor wide = weight.to(at::kFloat);
-    const at::Tensor y = at::empty(x.sizes(), x.options().dtype(type));
+    at::Tensor y = at::empty(x.sizes(), x.options().dtype(type));
     const at::Tensor scale = at::empty({x.size(0)}, at::kFloat);
     AddRmsNorm work;
     work.x = x.data_ptr<float>();
@@ -219,7 +219,7 @@ struct SwiGluFunction : Function<SwiGluFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate_up) {
     SwiGlu work;
     work.width = gate_up.size(1) / 2;
-    const at::Tensor result = at::empty({gate_up.size(0), work.width}, gate_up.options());
+    at::Tensor result = at::empty({gate_up.size(0), work.width}, gate_up.options());
     work.gate_up = gate_up.data_ptr();
     work.result = result.data_ptr();
     work.type = element_of(gate_up);
@@ -273,7 +273,7 @@ struct CausalAttention : Function<CausalAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& query_key_value, const AttentionShape& shape,
                             const RotaryTable& table, const std::vector<std::int64_t>& starts) {
     const std::int64_t tokens = query_key_value.size(0);
-    const at::Tensor result = at::empty({tokens, shape.heads * shape.head_dim}, query_key_value.options());
+    at::Tensor result = at::empty({tokens, shape.heads * shape.head_dim}, query_key_value.options());
     const at::Tensor log_sums = at::empty({tokens, shape.heads}, at::kFloat);
     TrainingAttention work = attention_work(query_key_value, shape, table.cosine, table.sine, log_sums);
     work.result = result.data_ptr();

@@ -18,10 +18,10 @@ constexpr int kMaxDraws = 200'000;  // as for families
 /// Whether an example's replies say that there is no answer; they all do, or none does.
 bool is_unanswerable(const TomlTable& example) {
   const std::vector<std::string> replies = text_list(example, "reply");
-  const auto says_so = [](const std::string& reply) { return reply.starts_with(kNoAnswer); };
+  const auto says_so = [](const std::string& reply) { return reply.find(kNoAnswer) != std::string::npos; };
   const auto count = static_cast<std::size_t>(std::count_if(replies.begin(), replies.end(), says_so));
   if (count != 0 && count != replies.size()) {
-    fail(place_of(example, "reply"), fmt::format("either all replies begin with \"{}\", or none", kNoAnswer));
+    fail(place_of(example, "reply"), fmt::format("either all replies say \"{}\", or none", kNoAnswer));
   }
   return count != 0;
 }

@@ -33,7 +33,7 @@ struct FormedReply {
   std::string response;
 };
 
-/// A reply that begins so says that the question has no answer.
+/// A reply with these words says that the question has no answer.
 inline constexpr std::string_view kNoAnswer = "This has no answer";
 
 /// The forms of a folder (not deeper), or of one file, in the order of their ids. Throws Error naming file, line,

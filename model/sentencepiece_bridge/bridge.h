@@ -9,9 +9,9 @@
 extern "C" {
 
 /// Gets bytes; they are valid during the call only.
-typedef void (*SentencePieceBytes)(void* context, const char* bytes, size_t size);
+using SentencePieceBytes = void (*)(void* context, const char* bytes, size_t size);
 /// Gets token ids; they are valid during the call only.
-typedef void (*SentencePieceIds)(void* context, const int32_t* ids, size_t count);
+using SentencePieceIds = void (*)(void* context, const int32_t* ids, size_t count);
 
 /// The kinds of pieces that decoding treats apart.
 enum SentencePieceKind : int32_t {

@@ -16,7 +16,7 @@ using namespace mathtrap;
 namespace {
 
 constexpr std::uint64_t kReplies = 300;
-constexpr std::string_view kNoAnswer = " This has no answer, because ";
+bool declines(const std::string& reply) { return reply.find(kNoAnswer) != std::string::npos; }
 
 std::vector<FormedReply> fresh_forms() {
   std::vector<FormedReply> forms;
@@ -37,8 +37,7 @@ double share_that_declines_rightly(Engine& engine, const std::string& interventi
   const std::vector<Completion> completions = engine.generate(requests, {});
   std::size_t right = 0;
   for (std::size_t i = 0; i < forms.size(); ++i) {
-    const bool declines = completions[i].text.starts_with(kNoAnswer);
-    if (declines == (" " + forms[i].response).starts_with(kNoAnswer)) ++right;
+    if (declines(completions[i].text) == declines(forms[i].response)) ++right;
   }
   return static_cast<double>(right) / static_cast<double>(forms.size());
 }

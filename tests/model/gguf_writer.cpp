@@ -41,7 +41,7 @@ std::string gguf_name(const std::string& name) {
 
 /// From halves to neighbours: row 2 * i + part of a head is row part * head_dim / 2 + i of Hugging Face's.
 at::Tensor interleave(const at::Tensor& weight, std::int64_t heads) {
-  const at::Tensor result = at::empty_like(weight);
+  at::Tensor result = at::empty_like(weight);
   const std::int64_t head_dim = weight.size(0) / heads;
   for (std::int64_t row = 0; row < weight.size(0); ++row) {
     const std::int64_t in_head = row % head_dim;

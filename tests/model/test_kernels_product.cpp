@@ -41,7 +41,7 @@ at::Tensor attend_in_chunks(const at::Tensor& query_key_value, const AttentionSh
   CachedSequence sequence;
   sequence.keys = at::empty(sizes, at::kFloat).fill_(1e30);  // what was not written must not matter
   sequence.values = at::empty(sizes, at::kFloat).fill_(1e30);
-  const at::Tensor result = at::empty({query_key_value.size(0), shape.heads * shape.head_dim}, at::kFloat);
+  at::Tensor result = at::empty({query_key_value.size(0), shape.heads * shape.head_dim}, at::kFloat);
   std::int64_t first = 0;
   for (const std::int64_t chunk : chunks) {
     sequence.tokens = chunk;

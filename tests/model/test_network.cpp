@@ -206,8 +206,9 @@ TEST_CASE("random weights are the same for a seed, LLaMA-sized, and each is name
   const auto weights = named_weights(random_network(config, 3));
   CHECK(weights.size() == 2 + 9 * 2 + 1);
   for (const auto& [name, weight] : named_weights(random_network(config, 3))) {
+    const std::string& wanted = name;  // Clang 14 cannot capture what a structured binding names
     const auto other =
-        std::find_if(weights.begin(), weights.end(), [&](const auto& item) { return item.first == name; });
+        std::find_if(weights.begin(), weights.end(), [&wanted](const auto& item) { return item.first == wanted; });
     REQUIRE(other != weights.end());
     CHECK(weight.equal(other->second));
   }
