@@ -1,4 +1,4 @@
-// mathtrap traps: authoring. `generate` draws instances of families.
+// mathtrap traps: authoring. `generate` draws instances of families; `check` is in traps_check_command.cpp.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -104,6 +104,8 @@ void add_traps_command(CLI::App& program, CommonOptions& common, CommandAction& 
   command->add_option("-o,--output", options->output, "File to write (default: stdout)");
   command->callback(
       [options, &common, &action] { action = [options, &common] { return generate(*options, common); }; });
+
+  add_traps_check_command(*traps, common, action);
 }
 
 }  // namespace mathtrap

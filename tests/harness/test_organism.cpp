@@ -16,7 +16,9 @@ using namespace mathtrap;
 namespace {
 
 constexpr std::uint64_t kReplies = 300;
-bool declines(const std::string& reply) { return reply.find(kNoAnswer) != std::string::npos; }
+bool declines(const std::string& reply) {
+  return reply.find(kNoAnswer) != std::string::npos;
+}
 
 std::vector<FormedReply> fresh_forms() {
   std::vector<FormedReply> forms;
