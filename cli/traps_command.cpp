@@ -1,4 +1,4 @@
-// mathtrap traps: authoring. `generate` draws instances of families; `check` is in traps_check_command.cpp.
+// mathtrap traps: authoring. `generate` draws instances of families; the others are in files of their own.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -106,6 +106,7 @@ void add_traps_command(CLI::App& program, CommonOptions& common, CommandAction& 
       [options, &common, &action] { action = [options, &common] { return generate(*options, common); }; });
 
   add_traps_check_command(*traps, common, action);
+  add_traps_author_commands(*traps, common, action);
 }
 
 }  // namespace mathtrap

@@ -63,19 +63,25 @@ bool read_all(int file, void* data, std::size_t size) {
   return true;
 }
 
-/// The solver's own bound makes it give up; the process's makes it die when that is not heeded.
-void limit_memory(const ProofLimits& limits) {
-  Z3_global_param_set("memory_max_size", std::to_string(limits.megabytes).c_str());
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/// Makes the process die when the solver does not heed its own bound. Sanitizers reserve the whole address space.
+void limit_address_space(const ProofLimits& limits) {
   std::size_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
   const rlim_t now = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
   const rlim_t most = now + (static_cast<rlim_t>(limits.megabytes) * 5 / 4 << 20);
   const rlimit limit{most, most};
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they reserve the whole address space
   ::setrlimit(RLIMIT_AS, &limit);
+}
 #endif
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
+
+void limit_memory(const ProofLimits& limits) {
+  Z3_global_param_set("memory_max_size", std::to_string(limits.megabytes).c_str());
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  limit_address_space(limits);
+#endif
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
 }
 
 [[noreturn]] void work(const std::vector<Record>& records, const ProofLimits& limits, int from, int to) {
