@@ -149,6 +149,19 @@ TEST_CASE("a term that may be undefined is no answer, and one that is always def
   CHECK(result.trap.message.starts_with("what the trap asks for may be defined"));
 }
 
+TEST_CASE("a quotient by zero is not a missing condition") {
+  const Record record =
+      numbers({{"indirect_contradiction", "missing_condition"},
+               {"requirement = '''(assert (! (and (is_int greater) (is_int smaller)) :named both_are_whole))'''",
+                "defined = '(not (= (- greater 7.5) 0.0))'"},
+               {"answer = '7'", "answer = '-14'"},
+               {"ask = 'greater'", "ask = '(/ greater (- greater 7.5))'"}});
+  const ProofResult result = prove(record);
+  CHECK(result.original.verdict == ProofVerdict::proved);
+  CHECK(result.trap.verdict == ProofVerdict::refuted);
+  CHECK(result.trap.provable == std::vector<TrapType>{TrapType::concept_undefined});
+}
+
 TEST_CASE("a text that cannot be formalised is reported as such, never as proved") {
   std::string text(kNumbers);
   text.resize(text.find("[proof]"));

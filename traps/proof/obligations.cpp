@@ -247,14 +247,18 @@ Obligation prove_conflict(Theory& theory, const std::vector<std::size_t>& before
 Obligation prove_missing_condition(Theory& theory) {
   if (!theory.has_ask()) return undecided("proof.ask is missing: what the question asks for");
   const auto all = theory.of({"givens", "trap", "requirement", "common_sense"});
-  const auto one = theory.model(all);
+  // Z3 lets a quotient by zero be anything: two answers count only where the asked term exists.
+  std::vector<z3::expr> conditions;
+  if (theory.has_defined()) conditions.push_back(theory.defined());
+  const auto one = theory.model(all, conditions);
   if (!one) {
     Obligation result = refuted("the trap's statements cannot hold together");
-    result.core = theory.core(all);
+    result.core = theory.core(all, conditions);
     return result;
   }
   const Witness first = theory.witness(*one);
-  const auto other = theory.model(all, {theory.ask() != one->eval(theory.ask(), true)});
+  conditions.push_back(theory.ask() != one->eval(theory.ask(), true));
+  const auto other = theory.model(all, conditions);
   if (!other) {
     Obligation result = refuted(fmt::format("the trap has an answer: {}", first.ask));
     result.witnesses.push_back(first);
