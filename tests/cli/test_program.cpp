@@ -86,6 +86,22 @@ TEST_CASE("stories260K continues from begin-of-text as published") {
   }
 }
 
+TEST_CASE("the shipped model owns the mathematics and the concepts: the default evaluation") {
+  const Outcome outcome = run({"eval", "--seed", "1", "--json", "--quiet", "--log-dir", fresh_folder("owns").string()});
+  REQUIRE(outcome.status == 0);
+  const Json results = parse_json(outcome.output, {});
+  std::size_t seen = 0;
+  for (const Json& group : results["groups"]) {
+    const std::string arm = json_string(group, "arm", {});
+    if (!group["trap_type"].is_null() || arm == "trap") continue;  // how it does on traps is a result, not a promise
+    INFO(group.dump());
+    CHECK(group["n"] == 500);
+    CHECK(group["accuracy"].get<double>() >= 0.95);
+    ++seen;
+  }
+  CHECK(seen == 4);
+}
+
 TEST_CASE("a run killed in the middle and started again ends with the same results") {
   const fs::path whole = fresh_folder("whole");
   REQUIRE(run(small_evaluation(whole)).status == 0);
