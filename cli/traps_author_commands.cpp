@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -20,19 +19,6 @@
 
 namespace mathtrap {
 namespace {
-
-constexpr std::array kTypes = {TrapType::concept_undefined, TrapType::missing_condition, TrapType::direct_contradiction,
-                               TrapType::indirect_contradiction, TrapType::violating_common_sense};
-
-std::vector<Record> read_all(const std::vector<std::string>& names, std::uint64_t seed) {
-  std::vector<Record> records;
-  for (const std::string& name : names) {
-    DatasetChoice choice = choose_dataset(name, 0, seed);
-    records.insert(records.end(), std::make_move_iterator(choice.records.begin()),
-                   std::make_move_iterator(choice.records.end()));
-  }
-  return records;
-}
 
 // --- new ---
 
@@ -89,7 +75,11 @@ int write_scaffold(const NewOptions& options, const CommonOptions& common) {
   write_file_atomically(options.path, text);
   note(fmt::format("{} is a commented example; make it yours, then: mathtrap traps check {}", options.path,
                    options.path));
-  if (!common.json) open_in_editor(options.path);
+  if (common.json) {
+    fmt::print("{}\n", Json({{"file", options.path}, {"trap_type", to_string(*type)}}).dump());
+  } else {
+    open_in_editor(options.path);
+  }
   return 0;
 }
 
@@ -117,7 +107,7 @@ void show_record(const Record& record) {
 }
 
 int show(const std::vector<std::string>& data, std::size_t limit, const CommonOptions& common) {
-  std::vector<Record> records = read_all(data, common.seed);
+  std::vector<Record> records = choose_records(data, 0, common.seed);
   if (limit > 0 && records.size() > limit) records.resize(limit);
   for (const Record& record : records) {
     common.json ? fmt::print("{}\n", write_json_record(record)) : show_record(record);
@@ -128,7 +118,7 @@ int show(const std::vector<std::string>& data, std::size_t limit, const CommonOp
 // --- stats ---
 
 int stats(const std::vector<std::string>& data, const CommonOptions& common) {
-  const std::vector<Record> records = read_all(data, common.seed);
+  const std::vector<Record> records = choose_records(data, 0, common.seed);
   std::map<std::string, std::map<TrapType, std::size_t>> counts;
   std::set<std::string> clusters;
   std::size_t truths = 0;
@@ -151,13 +141,13 @@ int stats(const std::vector<std::string>& data, const CommonOptions& common) {
     return 0;
   }
   fmt::print("{:<28}", "");
-  for (const TrapType type : kTypes) fmt::print("{:>24}", to_string(type));
+  for (const TrapType type : kTrapTypes) fmt::print("{:>24}", to_string(type));
   fmt::print("{:>8}\n", "all");
   std::map<TrapType, std::size_t> sums;
   for (auto& [topic, types] : counts) {
     std::size_t row = 0;
     fmt::print("{:<28}", topic);
-    for (const TrapType type : kTypes) {
+    for (const TrapType type : kTrapTypes) {
       fmt::print("{:>24}", types[type]);
       row += types[type];
       sums[type] += types[type];
@@ -165,7 +155,7 @@ int stats(const std::vector<std::string>& data, const CommonOptions& common) {
     fmt::print("{:>8}\n", row);
   }
   fmt::print("{:<28}", "all");
-  for (const TrapType type : kTypes) fmt::print("{:>24}", sums[type]);
+  for (const TrapType type : kTrapTypes) fmt::print("{:>24}", sums[type]);
   fmt::print("{:>8}\n", records.size());
   fmt::print("originals: {}; conceptual questions: {} true, {} false\n", clusters.size(), truths, questions - truths);
   return 0;
@@ -186,7 +176,7 @@ std::vector<ForeignText> foreign_texts(const std::vector<std::string>& files) {
 
 int lint_data(const std::vector<std::string>& data, const std::vector<std::string>& against,
               const CommonOptions& common) {
-  const std::vector<Record> records = read_all(data, common.seed);
+  const std::vector<Record> records = choose_records(data, 0, common.seed);
   const std::vector<Finding> findings = lint(records, foreign_texts(against));
   if (common.json) {
     Json items = Json::array();

@@ -4,11 +4,11 @@
 
 #include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "cli/commands.h"
 #include "harness/dataset_choice.h"
+#include "model/runtime.h"
 #include "support/interrupt.h"
 #include "support/log.h"
 #include "support/progress.h"
@@ -23,6 +23,9 @@ struct CheckOptions {
   std::size_t count = 0;
   ProofLimits limits;
 };
+
+/// Ends the work of the prover from within.
+struct Interrupted {};
 
 constexpr ProofVerdict kVerdicts[] = {ProofVerdict::proved, ProofVerdict::refuted, ProofVerdict::undecided,
                                       ProofVerdict::unproved};
@@ -82,20 +85,18 @@ void print_json(const std::vector<ProofResult>& results, const std::map<ProofVer
 }
 
 int check(const CheckOptions& options, const CommonOptions& common) {
-  std::vector<Record> records;
-  for (const std::string& name : options.data) {
-    DatasetChoice choice = choose_dataset(name, options.count, common.seed);
-    records.insert(records.end(), std::make_move_iterator(choice.records.begin()),
-                   std::make_move_iterator(choice.records.end()));
-  }
-  const int workers = common.threads > 0 ? common.threads : static_cast<int>(std::thread::hardware_concurrency());
+  const std::vector<Record> records = choose_records(options.data, options.count, common.seed);
+  const int workers = common.threads > 0 ? common.threads : available_threads();
   std::vector<ProofResult> results;
-  {
+  try {
     Progress progress("prove", records.size(), "problems");
     results = prove_all(records, options.limits, workers, [&](std::size_t finished) {
-      if (interrupted()) throw Error("interrupted; nothing was reported");
+      if (interrupted()) throw Interrupted();
       progress.update(finished);
     });
+  } catch (const Interrupted&) {
+    note("interrupted; nothing was reported");
+    return 1;
   }
   std::map<ProofVerdict, std::size_t> counts;
   for (const ProofVerdict verdict : kVerdicts) counts[verdict] = 0;

@@ -2,6 +2,7 @@
 // imported sets hold only some. Authored as TOML (one record a file), exchanged as JSONL (one record a line).
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,10 @@ enum class TrapType {
   indirect_contradiction,
   violating_common_sense,
 };
+
+inline constexpr std::array kTrapTypes = {TrapType::concept_undefined, TrapType::missing_condition,
+                                          TrapType::direct_contradiction, TrapType::indirect_contradiction,
+                                          TrapType::violating_common_sense};
 
 /// "concept_undefined", …
 std::string_view to_string(TrapType type);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <numeric>
 #include <span>
 
@@ -63,6 +64,16 @@ DatasetChoice choose_dataset(const std::string& name, std::size_t limit, std::ui
   for (const Record& record : choice.records) hash.update(write_json_record(record) + "\n");
   choice.sha256 = hash.finish();
   return choice;
+}
+
+std::vector<Record> choose_records(const std::vector<std::string>& names, std::size_t limit, std::uint64_t seed) {
+  std::vector<Record> records;
+  for (const std::string& name : names) {
+    DatasetChoice choice = choose_dataset(name, limit, seed);
+    records.insert(records.end(), std::make_move_iterator(choice.records.begin()),
+                   std::make_move_iterator(choice.records.end()));
+  }
+  return records;
 }
 
 }  // namespace mathtrap

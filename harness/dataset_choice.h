@@ -24,4 +24,7 @@ inline constexpr std::size_t kDefaultInstances = 500;
 /// larger limit picks the same ones and more. Throws Error.
 DatasetChoice choose_dataset(const std::string& name, std::size_t limit, std::uint64_t seed);
 
+/// The records of several data sets, one after the other. Throws Error.
+std::vector<Record> choose_records(const std::vector<std::string>& names, std::size_t limit, std::uint64_t seed);
+
 }  // namespace mathtrap

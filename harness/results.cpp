@@ -1,7 +1,6 @@
 #include "harness/results.h"
 
 #include <algorithm>
-#include <array>
 
 namespace mathtrap {
 namespace {
@@ -47,10 +46,6 @@ Group make_group(const std::vector<const Sample*>& samples, const TrapType* trap
   for (const Sample* sample : samples) ++group.verdicts[sample->verdict];
   return group;
 }
-
-constexpr std::array kTrapTypes = {TrapType::concept_undefined, TrapType::missing_condition,
-                                   TrapType::direct_contradiction, TrapType::indirect_contradiction,
-                                   TrapType::violating_common_sense};
 
 Json interval(const Interval& ci95) {
   return Json::array({ci95.low, ci95.high});

@@ -6,17 +6,12 @@
 #include <z3++.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "traps/proof/smt_text.h"
 
 namespace mathtrap {
 namespace {
-
-constexpr std::array<TrapType, 5> kTypes = {TrapType::missing_condition, TrapType::direct_contradiction,
-                                            TrapType::indirect_contradiction, TrapType::violating_common_sense,
-                                            TrapType::concept_undefined};
 
 constexpr unsigned kQuickEffort = 200'000;
 
@@ -312,7 +307,7 @@ Obligation prove_trap_as(TrapType type, Theory& theory) {
 Obligation prove_trap(Theory& theory, TrapType type) {
   Obligation result = prove_trap_as(type, theory);
   if (result.verdict != ProofVerdict::refuted) return result;
-  for (const TrapType other : kTypes) {
+  for (const TrapType other : kTrapTypes) {
     try {
       if (other != type && prove_trap_as(other, theory).verdict == ProofVerdict::proved) {
         result.provable.push_back(other);
