@@ -100,7 +100,7 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
       ->capture_default_str();
   command
       ->add_option("--dataset", evaluation.dataset,
-                   "open, families, families:train|validation|test, or a file or folder of problems")
+                   "open, families[/GROUP][:train|validation|test], or a file or folder of problems")
       ->capture_default_str();
   command->add_option("--arms", evaluation.arms, "Of original, trap, concept")->delimiter(',')->capture_default_str();
   command

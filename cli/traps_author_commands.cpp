@@ -215,14 +215,14 @@ void add_traps_author_commands(CLI::App& traps, CommonOptions& common, CommandAc
   auto limit = std::make_shared<std::size_t>(0);
   command = traps.add_subcommand("show", "Print problems to read");
   add_common_options(*command, common);
-  command->add_option("data", *data, "open, families[:SPLIT], files or folders")->capture_default_str();
+  command->add_option("data", *data, "open, families[/GROUP][:SPLIT], files or folders")->capture_default_str();
   command->add_option("--limit", *limit, "At most so many");
   command->callback(
       [data, limit, &common, &action] { action = [data, limit, &common] { return show(*data, *limit, common); }; });
 
   command = traps.add_subcommand("stats", "Count problems by topic and type");
   add_common_options(*command, common);
-  command->add_option("data", *data, "open, families[:SPLIT], files or folders")->capture_default_str();
+  command->add_option("data", *data, "open, families[/GROUP][:SPLIT], files or folders")->capture_default_str();
   command->callback([data, &common, &action] { action = [data, &common] { return stats(*data, common); }; });
 
   auto against = std::make_shared<std::vector<std::string>>();

@@ -112,7 +112,7 @@ void add_traps_check_command(CLI::App& traps, CommonOptions& common, CommandActi
   options->data = {"open", "families"};
   CLI::App* command = traps.add_subcommand("check", "Prove that originals have their answers and traps none");
   add_common_options(*command, common);
-  command->add_option("data", options->data, "open, families[:SPLIT], files or folders")->capture_default_str();
+  command->add_option("data", options->data, "open, families[/GROUP][:SPLIT], files or folders")->capture_default_str();
   command->add_option("--count", options->count, "Instances of the families (default: 500); of other sets, so many");
   command->add_option("--timeout", options->limits.seconds, "Seconds for one question to the solver")
       ->check(CLI::Range(0.01, 3600.0))

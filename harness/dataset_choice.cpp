@@ -20,11 +20,20 @@ namespace mathtrap {
 namespace {
 
 constexpr std::string_view kFamilies = "families";
+constexpr std::string_view kKnownNames = "open, families or families/GROUP with :train, :validation or :test";
 constexpr std::size_t kMaxInstances = 1000000;
 
-std::vector<Record> instances(const std::string& split, std::size_t count, std::uint64_t seed) {
+/// Of "families:SPLIT" or "families/GROUP:SPLIT"; GROUP is a folder of datasets/families.
+std::vector<Record> instances(const std::string& name, std::size_t count, std::uint64_t seed) {
   if (count > kMaxInstances) throw Error(fmt::format("--limit {}: at most {} instances", count, kMaxInstances));
-  return generate_records(read_families(resource("datasets/families").string()), parse_split(split), count, seed);
+  const std::size_t colon = name.find(':');
+  const Split split = parse_split(colon == std::string::npos ? "test" : name.substr(colon + 1));
+  const std::string group = name.substr(0, colon).substr(kFamilies.size());
+  const std::filesystem::path folder = resource("datasets/families");
+  const bool known = group.empty() || (group.find('/', 1) == std::string::npos && group.size() > 1 && group != "/.." &&
+                                       std::filesystem::is_directory(folder.string() + group));
+  if (!known) throw Error(fmt::format("--dataset {}: no such group of families; known names: {}", name, kKnownNames));
+  return generate_records(read_families(folder.string() + group), split, count, seed);
 }
 
 /// `limit` of the records, in their order.
@@ -43,14 +52,12 @@ std::vector<Record> pick(std::vector<Record> records, std::size_t limit, std::ui
 }
 
 std::vector<Record> read_named(const std::string& name, std::size_t limit, std::uint64_t seed) {
-  if (name == kFamilies || name.starts_with("families:")) {
-    const std::string split = name == kFamilies ? "test" : name.substr(kFamilies.size() + 1);
-    return instances(split, limit == 0 ? kDefaultInstances : limit, seed);
+  if (name == kFamilies || name.starts_with("families:") || name.starts_with("families/")) {
+    return instances(name, limit == 0 ? kDefaultInstances : limit, seed);
   }
   if (name == "open") return pick(read_dataset(resource("datasets/open").string()), limit, seed);
   if (!std::filesystem::exists(name)) {
-    throw Error(fmt::format(
-        "--dataset {}: no such file or folder; known names: open, families, families:train|validation|test", name));
+    throw Error(fmt::format("--dataset {}: no such file or folder; known names: {}", name, kKnownNames));
   }
   return pick(read_dataset(name), limit, seed);
 }

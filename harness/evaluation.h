@@ -15,7 +15,7 @@
 namespace mathtrap {
 
 struct EvaluationOptions {
-  std::string dataset = "families:test";  ///< see choose_dataset
+  std::string dataset = "families/organism:test";  ///< see choose_dataset
   std::vector<std::string> arms = {"original", "trap", "concept"};
   std::vector<std::string> interventions = {"none", "hint"};
   std::string prompt_form = "plain";

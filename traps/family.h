@@ -1,4 +1,4 @@
-// A family: a problem with slots, its traps and their conceptual questions, read from datasets/families/<id>.toml.
+// A family: a problem with slots, its traps and their conceptual questions, read from a file below datasets/families.
 // The format is described for authors in datasets/families/README.md.
 #pragma once
 
@@ -47,7 +47,7 @@ struct Family {
 /// Throws Error naming file, line and field.
 Family read_family(const std::string& path);
 
-/// The families of a folder (not deeper), or of one file, in the order of their ids.
+/// The families of a folder and those below it, or of one file, in the order of their ids. Throws Error.
 std::vector<Family> read_families(const std::string& path);
 
 /// A list of wordings; throws Error naming the place when there is none or one is wrong.

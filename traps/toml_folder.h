@@ -1,4 +1,4 @@
-// The TOML files of a folder.
+// The TOML files of a folder and those below it.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace mathtrap {
 
-/// `path` itself when it is a file; of a folder its .toml files (not deeper), sorted by name. Throws Error when there
-/// is nothing of the name, or no such file in the folder.
+/// `path` itself when it is a file; of a folder the .toml files in and below it, sorted by name, which no two share.
+/// Throws Error when there is nothing of the name, no such file in the folder, or two of one name.
 std::vector<std::string> toml_files(const std::string& path);
 
 }  // namespace mathtrap

@@ -30,7 +30,7 @@ void check_perfect_replies(const std::vector<Record>& records) {
 }  // namespace
 
 TEST_CASE("solutions of families are correct, and their explanations name the flaw") {
-  check_perfect_replies(choose_dataset("families:validation", 400, 5).records);
+  check_perfect_replies(choose_dataset("families:validation", 1200, 5).records);
 }
 
 TEST_CASE("solutions of the authored problems are correct, and their explanations name the flaw") {

@@ -141,5 +141,11 @@ TEST_CASE("data sets by name") {
   CHECK(choose_dataset("families:train", 6, 1).sha256 != choose_dataset("families", 6, 1).sha256);
   CHECK(choose_dataset("families:test", 6, 2).sha256 != choose_dataset("families", 6, 1).sha256);
   CHECK_THROWS_AS(choose_dataset("families:all", 6, 1), Error);
+  for (const Record& record : choose_dataset("families/organism:validation", 30, 1).records) {
+    CHECK(record.place.file.find("datasets/families/organism/") != std::string::npos);
+  }
+  for (const char* name : {"families/nowhere", "families/..", "families/", "families/organism/..:test"}) {
+    CHECK_THROWS_AS(choose_dataset(name, 6, 1), Error);
+  }
   CHECK_THROWS_AS(choose_dataset("/nowhere", 0, 1), Error);
 }
