@@ -5,12 +5,14 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "model/runtime.h"
 #include "support/files.h"
 #include "support/interrupt.h"
 #include "support/json.h"
 #include "support/log.h"
 #include "support/progress.h"
 #include "traps/generate.h"
+#include "traps/proof/flaw.h"
 #include "traps/toml_folder.h"
 
 namespace mathtrap {
@@ -21,6 +23,7 @@ struct GenerateOptions {
   std::string split = "train";
   std::uint64_t count = 100;
   std::string output;
+  bool unproved = false;
 };
 
 /// Lines of a data set, to a file that appears whole or to stdout.
@@ -50,6 +53,29 @@ class LineSink {
   std::uint64_t lines_ = 0;
 };
 
+/// Proves records, so many at once, before they are written.
+class ProvingSink {
+ public:
+  ProvingSink(LineSink& sink, int workers) : sink_(sink), workers_(workers) {}
+
+  void write(const Record& record) {
+    batch_.push_back(record);
+    if (batch_.size() == kBatch) finish();
+  }
+
+  void finish() {
+    prove_instances(batch_, workers_);
+    for (const Record& record : batch_) sink_.write(write_json_record(record));
+    batch_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kBatch = 500;
+  LineSink& sink_;
+  int workers_;
+  std::vector<Record> batch_;
+};
+
 /// A folder of reply forms is known by its files: they hold [[example]].
 bool holds_reply_forms(const std::string& path) {
   const std::string first = toml_files(path).front();
@@ -74,8 +100,11 @@ int generate(const GenerateOptions& options, const CommonOptions& common) {
     report = generate_replies(read_reply_forms(path), split, options.count, common.seed,
                               [&](const FormedReply& reply) { sink.write(write_json_reply(reply)); });
   } else {
-    report = generate_records(read_families(path), split, options.count, common.seed,
-                              [&](const Record& record) { sink.write(write_json_record(record)); });
+    ProvingSink proved(sink, common.threads > 0 ? common.threads : available_threads());
+    report = generate_records(read_families(path), split, options.count, common.seed, [&](const Record& record) {
+      options.unproved ? sink.write(write_json_record(record)) : proved.write(record);
+    });
+    proved.finish();
   }
   sink.finish();
   if (!report.exhausted.empty()) {
@@ -102,6 +131,7 @@ void add_traps_command(CLI::App& program, CommonOptions& common, CommandAction& 
       ->capture_default_str();
   command->add_option("--count", options->count, "How many, the families in turn")->capture_default_str();
   command->add_option("-o,--output", options->output, "File to write (default: stdout)");
+  command->add_flag("--unproved", options->unproved, "Do not prove each instance: faster by far, and without its flaw");
   command->callback(
       [options, &common, &action] { action = [options, &common] { return generate(*options, common); }; });
 

@@ -54,7 +54,18 @@ Json proof_json(const Proof& proof) {
 }
 
 const std::vector<std::string> kRecordFields = {"id",       "topic", "cluster", "family", "trap_type",
-                                                "original", "trap",  "concept", "proof"};
+                                                "original", "trap",  "concept", "proof",  "flaw"};
+
+Json flaw_json(const ProvedFlaw& flaw) {
+  Json json = Json::object();
+  for (const CoreStatement& item : flaw.core) {
+    Json statement = {{"statement", item.statement}};
+    put(statement, "sentence", item.sentence);
+    json["core"].push_back(std::move(statement));
+  }
+  if (!flaw.answers.empty()) json["answers"] = flaw.answers;
+  return json;
+}
 
 void refuse_unknown_fields(const Json& object, const std::vector<std::string>& known, const Place& place) {
   if (!object.is_object()) fail(place, "a JSON object is wanted");
@@ -118,6 +129,24 @@ Proof parse_proof(const Json& json, const Place& place) {
           text("common_sense"), text("defined"),  text("ask"),  text("unproved")};
 }
 
+ProvedFlaw parse_flaw(const Json& json, const Place& place) {
+  refuse_unknown_fields(json, {"core", "answers"}, place);
+  ProvedFlaw flaw;
+  const Json core = json.value("core", Json::array());
+  if (!core.is_array()) fail(inside(place, "flaw.core"), "a list of statements is wanted");
+  for (const Json& item : core) {
+    refuse_unknown_fields(item, {"statement", "sentence"}, inside(place, "flaw.core"));
+    flaw.core.push_back({required_string(item, "statement", place), optional_string(item, "sentence", place)});
+  }
+  const Json answers = json.value("answers", Json::array());
+  if (!answers.is_array()) fail(inside(place, "flaw.answers"), "a list of strings is wanted");
+  for (const Json& answer : answers) {
+    if (!answer.is_string()) fail(inside(place, "flaw.answers"), "a list of strings is wanted");
+    flaw.answers.push_back(answer.get<std::string>());
+  }
+  return flaw;
+}
+
 }  // namespace
 
 Record parse_json_record(std::string_view line, const Place& place) {
@@ -138,6 +167,7 @@ Record parse_json_record(std::string_view line, const Place& place) {
   if (json.contains("trap")) record.trap = parse_trap(json["trap"], inside(place, "trap"));
   if (json.contains("concept")) record.concepts = parse_concepts(json["concept"], inside(place, "concept"));
   if (json.contains("proof")) record.proof = parse_proof(json["proof"], inside(place, "proof"));
+  if (json.contains("flaw")) record.flaw = parse_flaw(json["flaw"], inside(place, "flaw"));
   if (!record.original && !record.trap && record.concepts.empty()) {
     fail(place, "a record needs an original, a trap or a concept");
   }
@@ -156,6 +186,8 @@ std::string write_json_record(const Record& record) {
   for (const Concept& question : record.concepts) json["concept"].push_back(concept_json(question));
   Json proof = proof_json(record.proof);
   if (!proof.empty()) json["proof"] = std::move(proof);
+  Json flaw = flaw_json(record.flaw);
+  if (!flaw.empty()) json["flaw"] = std::move(flaw);
   return json.dump();
 }
 

@@ -61,6 +61,18 @@ struct Proof {
   std::string unproved;      ///< why there is no proof, where there is none
 };
 
+/// A statement of the proof that the trap's conflict cannot do without.
+struct CoreStatement {
+  std::string statement;  ///< its name in the proof
+  std::string sentence;   ///< what it formalises in the trap's problem; empty when the problem does not say it
+};
+
+/// What the prover found of the trap.
+struct ProvedFlaw {
+  std::vector<CoreStatement> core;   ///< what conflicts; nothing of it can be left out
+  std::vector<std::string> answers;  ///< of a missing condition: two that the question may have, as SMT-LIB 2
+};
+
 struct Record {
   std::string id;       ///< unique within a data set
   std::string topic;    ///< such as "number_theory"
@@ -71,7 +83,8 @@ struct Record {
   std::optional<Trap> trap;
   std::vector<Concept> concepts;
   Proof proof;
-  Place place;  ///< where it was read from
+  ProvedFlaw flaw;  ///< empty when it was not stored with the record
+  Place place;      ///< where it was read from
 };
 
 /// One authored record. The id is the file's name without ".toml"; `cluster` defaults to the id, `topic` to the folder.
@@ -79,9 +92,11 @@ struct Record {
 /// patterns.
 Record read_toml_record(const std::string& path);
 std::string write_toml_record(const Record& record);
+/// The part [flaw] of an authored record; empty when there is nothing in it.
+std::string write_toml_flaw(const ProvedFlaw& flaw);
 
 /// One JSONL line with the same fields: {"id","topic","cluster","family","trap_type","original":{…},"trap":{…},
-/// "concept":[…],"proof":{…}}.
+/// "concept":[…],"proof":{…},"flaw":{…}}.
 Record parse_json_record(std::string_view line, const Place& place);
 std::string write_json_record(const Record& record);
 

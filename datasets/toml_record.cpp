@@ -13,8 +13,8 @@
 namespace mathtrap {
 namespace {
 
-const std::vector<std::string> kRecordFields = {"trap_type", "topic", "cluster", "family",
-                                                "original",  "trap",  "concept", "proof"};
+const std::vector<std::string> kRecordFields = {"trap_type", "topic",   "cluster", "family", "original",
+                                                "trap",      "concept", "proof",   "flaw"};
 
 /// The fields of [proof] in their order, with the member that holds them.
 const std::vector<std::pair<const char*, std::string Proof::*>> kProofFields = {
@@ -62,6 +62,17 @@ Proof read_proof(const TomlTable& table) {
   Proof proof;
   for (const auto& [field, member] : kProofFields) proof.*member = optional_text(table, field);
   return proof;
+}
+
+ProvedFlaw read_flaw(const TomlTable& table) {
+  refuse_unknown(table, {"core", "answers"});
+  ProvedFlaw flaw;
+  for (const TomlTable& item : subtables(table, "core")) {
+    refuse_unknown(item, {"statement", "sentence"});
+    flaw.core.push_back({required_text(item, "statement"), optional_text(item, "sentence")});
+  }
+  flaw.answers = text_list(table, "answers");
+  return flaw;
 }
 
 bool is_control(char c) {
@@ -134,10 +145,28 @@ Record read_toml_record(const std::string& path) {
   if (const auto table = subtable(root, "trap")) record.trap = read_trap(*table);
   for (const TomlTable& table : subtables(root, "concept")) record.concepts.push_back(read_concept(table));
   if (const auto table = subtable(root, "proof")) record.proof = read_proof(*table);
+  if (const auto table = subtable(root, "flaw")) record.flaw = read_flaw(*table);
   if (!record.original && !record.trap && record.concepts.empty()) {
     fail({path, 0, ""}, "a record needs [original], [trap] or [[concept]]");
   }
   return record;
+}
+
+std::string write_toml_flaw(const ProvedFlaw& flaw) {
+  std::string toml;
+  if (!flaw.answers.empty()) {
+    toml += "[flaw]\nanswers = [";
+    for (const std::string& answer : flaw.answers) {
+      toml += fmt::format("{}{}", toml.back() == '[' ? "" : ", ", string_literal(answer));
+    }
+    toml += "]\n";
+  }
+  for (const CoreStatement& item : flaw.core) {
+    toml += fmt::format("{}[[flaw.core]]\n", toml.empty() ? "" : "\n");
+    put(toml, "statement", item.statement);
+    put(toml, "sentence", item.sentence);
+  }
+  return toml;
 }
 
 std::string write_toml_record(const Record& record) {
@@ -160,6 +189,8 @@ std::string write_toml_record(const Record& record) {
     put(toml, "solution", question.solution);
   }
   put_proof(toml, record.proof);
+  const std::string flaw = write_toml_flaw(record.flaw);
+  if (!flaw.empty()) toml += "\n" + flaw;
   return toml;
 }
 

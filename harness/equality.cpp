@@ -9,7 +9,7 @@
 
 #include "harness/latex.h"
 #include "harness/number.h"
-#include "harness/text.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "harness/dataset_choice.h"
+#include "model/runtime.h"
 #include "support/error.h"
 #include "support/hash.h"
 #include "support/interrupt.h"
 #include "support/log.h"
 #include "support/progress.h"
+#include "traps/proof/flaw.h"
 
 namespace mathtrap {
 namespace {
@@ -147,7 +149,8 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
   plan_options.form = load_prompt_form(options.prompt_form);
   plan_options.generation = options.generation;
   plan_options.generation.seed = options.seed;
-  const DatasetChoice dataset = choose_dataset(options.dataset, options.limit, options.seed);
+  DatasetChoice dataset = choose_dataset(options.dataset, options.limit, options.seed);
+  prove_instances(dataset.records, available_threads());
   PreparedEvaluation prepared;
   prepared.plan = make_plan(dataset.records, plan_options);
   const GenerationOptions& generation = options.generation;

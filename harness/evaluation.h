@@ -30,7 +30,8 @@ struct PreparedEvaluation {  // NOLINT(bugprone-exception-escape)
   Json description;  ///< of everything but the model
 };
 
-/// Reads the data set, the prompts and the interventions, and makes the plan. Throws Error.
+/// Reads the data set, the prompts and the interventions, and makes the plan. Instances of families are proved, in
+/// processes that are forked: call it before the program has threads. Throws Error.
 PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const std::string& version);
 
 /// Asks the model what the run in `folder` does not have yet, judges each reply as it comes and stores it. Returns the

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/text.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {
@@ -70,14 +70,12 @@ std::set<std::string> telling_words(std::string_view text) {
   return words;
 }
 
-/// The sentences in which something is denied or opposed, and their neighbours.
-std::string objecting_part(std::string_view reply) {
-  static const RE2 objection(
-      R"((?i)\b(?:contradict|inconsisten|conflict|cannot|can not|impossible|no (?:\w+ )?(?:solution|answer)|unsolvable|not|undefined|missing|without|insufficient|no such|incorrect|error|mistake|violat|however|but)|n't\b)");
+/// The sentences that match, and their neighbours.
+std::string part_about(std::string_view reply, const RE2& words) {
   const std::vector<std::string_view> sentences = split_sentences(reply);
   std::vector<bool> kept(sentences.size() + 2);  // shifted by one, so that neighbours need no bounds
   for (std::size_t i = 0; i < sentences.size(); ++i) {
-    if (!RE2::PartialMatch(re2::StringPiece(sentences[i].data(), sentences[i].size()), objection)) continue;
+    if (!RE2::PartialMatch(re2::StringPiece(sentences[i].data(), sentences[i].size()), words)) continue;
     kept[i] = kept[i + 1] = kept[i + 2] = true;
   }
   std::string part;
@@ -87,15 +85,29 @@ std::string objecting_part(std::string_view reply) {
   return part;
 }
 
-}  // namespace
-
-double shared_words(std::string_view explanation, std::string_view reply) {
-  const std::set<std::string> wanted = telling_words(explanation);
+/// The part of the wanted words that is used.
+double share(const std::set<std::string>& wanted, const std::set<std::string>& used) {
   if (wanted.empty()) return 0;
-  const std::set<std::string> used = telling_words(objecting_part(reply));
   const auto shared =
       std::count_if(wanted.begin(), wanted.end(), [&](const auto& word) { return used.contains(word); });
   return static_cast<double>(shared) / static_cast<double>(wanted.size());
+}
+
+}  // namespace
+
+double shared_words(std::string_view explanation, std::string_view reply) {
+  static const RE2 objection(
+      R"((?i)\b(?:contradict|inconsisten|conflict|cannot|can not|impossible|no (?:\w+ )?(?:solution|answer)|unsolvable|not|undefined|missing|without|insufficient|no such|incorrect|error|mistake|violat|however|but)|n't\b)");
+  return share(telling_words(explanation), telling_words(part_about(reply, objection)));
+}
+
+bool names_conflict(const std::vector<std::string>& sentences, std::string_view reply) {
+  static const RE2 conflict(
+      R"((?i)\b(?:contradict|inconsisten|incompatib|conflict|disagree|at odds|impossible|not possible|no such|undefined|not defined)|(?:\bcannot|\bcan not|\bcan't|\bcouldn't) (?:\w+ )?(?:both|be|exist|have|hold)\b|(?:\bnot|n't) exist\b)");
+  const std::set<std::string> used = telling_words(part_about(reply, conflict));
+  return !sentences.empty() && std::all_of(sentences.begin(), sentences.end(), [&](const std::string& sentence) {
+    return share(telling_words(sentence), used) >= kSharedWords;
+  });
 }
 
 }  // namespace mathtrap

@@ -1,11 +1,14 @@
-// Whether a reply says what an explanation says, for traps that come without evidence patterns: by shared words. A
-// rough rule. On the public MathTrap set, taking GPT-4's long annotations as replies, it accepts 84 of 104 for their
+// Whether a reply names a trap's flaw, by the words that it shares with what is known of the flaw: the statements that
+// the prover found to conflict, or an explanation, for traps that come without evidence patterns. The second is a rough
+// rule. On the public MathTrap set, taking GPT-4's long annotations as replies, it accepts 84 of 104 for their
 // own trap and 1 in 100 for the trap of another original; for another trap of the *same* original, whose flaw is often
 // nearly the same, 1 in
 // 3. Evidence patterns are better; write them for traps that matter.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace mathtrap {
 
@@ -17,5 +20,9 @@ double shared_words(std::string_view explanation, std::string_view reply);
 
 /// shared_words from which on the two are taken to say the same.
 inline constexpr double kSharedWords = 0.6;
+
+/// True when the reply says that something conflicts or cannot be ("contradict", "cannot both", "impossible", …) and
+/// shares kSharedWords with each of the sentences there and in the sentences beside. False when there are no sentences.
+bool names_conflict(const std::vector<std::string>& sentences, std::string_view reply);
 
 }  // namespace mathtrap

@@ -12,8 +12,8 @@
 #include "harness/explanation.h"
 #include "harness/extraction.h"
 #include "harness/reading.h"
-#include "harness/text.h"
 #include "support/error.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {
@@ -84,6 +84,9 @@ Judgement judge_trap(const Reference& reference, const Reading& reading) {
   }
   const std::string declined = reading.declined.empty() ? "gives no answer" : "says " + quoted(reading.declined);
   if (evidence) return {Verdict::flaw_named, "", fmt::format("{}, and names {}", declined, quoted(*evidence))};
+  if (names_conflict(reference.core, reading.proper)) {
+    return {Verdict::flaw_named, "", declined + ", and names the statements that conflict"};
+  }
   if (!reference.evidence.empty()) return {Verdict::refused, "", declined + ", and does not name the flaw"};
   const double shared = shared_words(reference.text, reading.proper);
   return {shared >= kSharedWords ? Verdict::flaw_named : Verdict::refused, "",

@@ -28,9 +28,10 @@ bool is_correct(Verdict verdict);
 /// What a reply is judged against.
 struct Reference {
   Arm arm = Arm::original;
-  std::string problem;                ///< as asked: a reply that begins by repeating it is read behind the repetition
-  std::string text;                   ///< original: the answer; trap: the explanation; concept: "true" or "false"
-  std::vector<std::string> evidence;  ///< trap: RE2 patterns of which a reply that names the flaw matches one
+  std::string problem;                 ///< as asked: a reply that begins by repeating it is read behind the repetition
+  std::string text;                    ///< original: the answer; trap: the explanation; concept: "true" or "false"
+  std::vector<std::string> evidence;   ///< trap: RE2 patterns of which a reply that names the flaw matches one
+  std::vector<std::string> core = {};  ///< trap: the sentences that the prover found to conflict
 };
 
 struct Judgement {
@@ -45,7 +46,8 @@ struct Judgement {
 /// Originals: the final answer (reading.h) equals the reference (equality.h). A reference that itself says there is no
 /// answer is met by a reply that says so.
 /// Conceptual questions: find_truth (extraction.h).
-/// Traps: a reply names the flaw when it declines (reading.h) and matches a pattern of `evidence`. Records without
+/// Traps: a reply names the flaw when it declines (reading.h) and matches a pattern of `evidence`, or says of the
+/// sentences of `core` that they conflict (explanation.h). Records without
 /// patterns (imported sets) have the explanation alone: the flaw counts as named when the reply declines and says what
 /// the explanation says, by the words they share (explanation.h). Throws Error when a pattern of `evidence` is broken.
 Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut);

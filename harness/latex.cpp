@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "harness/text.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {

@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-#include "harness/text.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "harness/text.h"
 #include "support/error.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -21,6 +22,16 @@ struct Item {
   Reference reference;
 };
 
+/// The sentences that conflict, each once.
+std::vector<std::string> core_of(const Record& record) {
+  std::vector<std::string> sentences;
+  for (const CoreStatement& item : record.flaw.core) {
+    const bool known = std::find(sentences.begin(), sentences.end(), item.sentence) != sentences.end();
+    if (!item.sentence.empty() && !known) sentences.push_back(item.sentence);
+  }
+  return sentences;
+}
+
 /// The items of one arm; equal questions with equal references become one.
 class ItemList {
  public:
@@ -32,7 +43,8 @@ class ItemList {
         return add_original(record);
       case Arm::trap:
         if (record.trap) {
-          add_item(record, "trap", {arm_, record.trap->problem, record.trap->explanation, record.trap->evidence});
+          add_item(record, "trap",
+                   {arm_, record.trap->problem, record.trap->explanation, record.trap->evidence, core_of(record)});
         }
         return;
       case Arm::conceptual:
@@ -121,6 +133,7 @@ Json describe_question(const Question& question) {
           {"problem", question.reference.problem},
           {"reference", question.reference.text},
           {"evidence", question.reference.evidence},
+          {"core", question.reference.core},
           {"options",
            {options.max_new_tokens, options.temperature, options.top_k, options.top_p, options.min_p, options.seed,
             options.stop}}};

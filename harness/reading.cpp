@@ -6,7 +6,7 @@
 #include <array>
 
 #include "harness/math_run.h"
-#include "harness/text.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {

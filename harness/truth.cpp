@@ -6,7 +6,7 @@
 #include <string>
 
 #include "harness/extraction.h"
-#include "harness/text.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 #include <string>
+#include <vector>
 
+#include "datasets/record.h"
 #include "support/files.h"
 #include "support/json.h"
 #include "tests/catch.h"
@@ -14,9 +17,10 @@ using namespace mathtrap;
 
 namespace {
 
-/// The shortest shipped triple with one text replaced, as a file.
+/// The shortest shipped triple with one text replaced and without its flaw, as a file.
 fs::path rainy_days(const std::string& from, const std::string& to) {
   std::string text = read_file(resource("datasets/open/prealgebra/rainy_days.toml"));
+  text.resize(text.find("\n# Found by the prover"));
   const std::size_t at = text.find(from);
   REQUIRE(at != std::string::npos);
   text.replace(at, from.size(), to);
@@ -26,6 +30,34 @@ fs::path rainy_days(const std::string& from, const std::string& to) {
 }
 
 }  // namespace
+
+TEST_CASE("what conflicts is stored with a problem, shown, and found to be stale when the problem changes") {
+  const fs::path folder = fresh_folder("flaw");
+  const std::string file = (folder / "mine.toml").string();
+  REQUIRE(run({"traps", "new", file, "--quiet", "--json"}).status == 0);
+  const std::string authored = read_file(file);
+  REQUIRE(run({"traps", "check", file, "--store", "--quiet"}).status == 0);
+  const std::string stored = read_file(file);
+  CHECK(stored.starts_with(authored));
+  CHECK(stored.find("[[flaw.core]]") != std::string::npos);
+  const Record record = read_toml_record(file);
+  REQUIRE(record.flaw.core.size() >= 2);
+  CHECK(parse_json_record(write_json_record(record), {}).flaw.core.size() == record.flaw.core.size());
+
+  REQUIRE(run({"traps", "check", file, "--store", "--quiet"}).status == 0);
+  CHECK(read_file(file) == stored);
+
+  std::string renamed = stored;
+  const std::string name = record.flaw.core[0].statement;
+  renamed.replace(renamed.find(":named " + name), 7 + name.size(), ":named " + name + "_too");
+  write_file_atomically(file, renamed);
+  const Outcome stale = run({"traps", "check", file, "--quiet"});
+  CHECK(stale.status == 1);
+  CHECK(stale.output.find("--store") != std::string::npos);
+  CHECK(read_file(file) == renamed);
+  CHECK(run({"traps", "check", file, "--store", "--quiet"}).status == 0);
+  CHECK(read_toml_record(file).flaw.core[0].statement == name + "_too");
+}
 
 TEST_CASE("everything that ships is proved: traps check open families --json") {
   const Outcome outcome = run({"traps", "check", "open", "families", "--json", "--quiet"});
@@ -37,6 +69,27 @@ TEST_CASE("everything that ships is proved: traps check open families --json") {
   CHECK(json["unproved"] == 0);
   CHECK(json["proved"] == json["items"].size());
   CHECK(json["items"].size() >= 700);
+  CHECK(json["stale"].empty());
+  std::size_t sentences = 0;
+  for (const Json& item : json["items"]) {
+    INFO(item.dump());
+    CHECK(item["trap"] == "proved");
+    CHECK(item["core"].size() == item["sentences"].size());
+    for (const Json& sentence : item["sentences"]) sentences += sentence == "" ? 0 : 1;
+  }
+  CHECK(sentences >= json["items"].size());
+}
+
+TEST_CASE("every authored trap that ships carries its flaw") {
+  for (const Record& record : read_dataset(resource("datasets/open").string())) {
+    INFO(record.place.file);
+    if (record.trap_type == TrapType::missing_condition) {
+      const std::vector<std::string>& answers = record.flaw.answers;
+      CHECK(std::set<std::string>(answers.begin(), answers.end()).size() == 2);
+    } else {
+      CHECK_FALSE(record.flaw.core.empty());
+    }
+  }
 }
 
 TEST_CASE("traps check says what conflicts, and exits 1 when a problem does not hold") {

@@ -14,7 +14,7 @@ TEST_CASE("the golden replies and their verdicts") {
   std::map<std::string, int> seen;
   for_each_case(golden("judge/replies.jsonl"), [&](const Json& fields) {
     const Reference reference{parse_arm(fields["arm"].get<std::string>()), fields["problem"], fields["reference"],
-                              fields["evidence"]};
+                              fields["evidence"], fields.value("core", std::vector<std::string>{})};
     const auto response = fields["response"].get<std::string>();
     const Judgement judgement = judge_reply(reference, response, fields["cut"]);
     CHECK(to_string(judgement.verdict) == fields["verdict"].get<std::string>());
@@ -44,6 +44,15 @@ TEST_CASE("the explanation's words count where the reply objects to something") 
   CHECK(shared_words(explanation, "There is no answer.") == 0.0);
   CHECK(shared_words(explanation, "4 customers have 5 nose pierces.") == 0.0);  // repeated, not objected to
   CHECK(shared_words("This problem is unsolvable.", "This problem is unsolvable.") == 0.0);
+}
+
+TEST_CASE("the conflict of the prover's sentences counts where the reply says that all of them are at odds") {
+  const std::vector<std::string> core = {"Tom is older than Ben.", "Ben is 9 years older than Tom."};
+  CHECK(names_conflict(core, "Tom cannot both be older than Ben and have Ben be 9 years older than Tom."));
+  CHECK(names_conflict(core, "Tom is older than Ben. Ben is 9 years older than Tom. These contradict each other."));
+  CHECK_FALSE(names_conflict(core, "Tom is older than Ben. Ben is 9 years older than Tom. So Tom is 20."));
+  CHECK_FALSE(names_conflict(core, "The statements contradict each other."));
+  CHECK_FALSE(names_conflict({}, "The statements contradict each other."));
 }
 
 TEST_CASE("on the public set GPT-4's annotations decline, and most name their own flaw and no other's") {

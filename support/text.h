@@ -1,4 +1,4 @@
-// Small tools for reading what a model wrote: blanks, case, braces, sentences.
+// Small tools for reading texts: blanks, case, braces, sentences.
 #pragma once
 
 #include <cstddef>

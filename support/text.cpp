@@ -1,4 +1,4 @@
-#include "harness/text.h"
+#include "support/text.h"
 
 #include <algorithm>
 #include <array>
