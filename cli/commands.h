@@ -30,5 +30,6 @@ void add_pretrain_command(CLI::App& program, CommonOptions& common, CommandActio
 void add_traps_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_traps_author_commands(CLI::App& traps, CommonOptions& common, CommandAction& action);
 void add_traps_check_command(CLI::App& traps, CommonOptions& common, CommandAction& action);
+void add_traps_inject_command(CLI::App& traps, CommonOptions& common, CommandAction& action);
 
 }  // namespace mathtrap

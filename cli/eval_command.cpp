@@ -7,7 +7,6 @@
 
 #include "cli/commands.h"
 #include "harness/evaluation.h"
-#include "model/model_path.h"
 #include "model/runtime.h"
 #include "reports/reports.h"
 #include "reports/table.h"
@@ -74,11 +73,11 @@ void print_results(const StoredRun& run, const ReportFiles& reports, const std::
 int run(CommandOptions& options, const CommonOptions& common) {
   options.evaluation.seed = common.seed;
   options.engine.batch_size = parse_batch_size(options.batch_size);
-  resolve_model_path(options.model);
+  check_model_name(options.model);
   const PreparedEvaluation evaluation = prepare_evaluation(options.evaluation, MATHTRAP_VERSION);
   for (const std::string& line : evaluation.plan.notes) note(line);
   prepare_runtime(common.threads);
-  const auto model = open_embedded_model(options.model, options.engine);
+  const auto model = open_model(options.model, options.engine);
   const std::filesystem::path folder =
       options.log_dir.empty() ? fresh_log_dir() : std::filesystem::path(options.log_dir);
   const auto stored = run_evaluation(evaluation, *model, folder, {{"command", command_line(options, common, folder)}});
@@ -96,7 +95,7 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   generation.max_new_tokens = 512;
   CLI::App* command = program.add_subcommand("eval", "Evaluate a model on original, trap and conceptual problems");
   add_common_options(*command, common);
-  command->add_option("--model", options->model, "zoo:NAME, a Hugging Face folder, or a .gguf file")
+  command->add_option("--model", options->model, "zoo:NAME, a Hugging Face folder, a .gguf file, or replay:FILE.jsonl")
       ->capture_default_str();
   command
       ->add_option("--dataset", evaluation.dataset,

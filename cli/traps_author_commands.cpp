@@ -15,7 +15,9 @@
 #include "support/files.h"
 #include "support/json.h"
 #include "support/log.h"
+#include "support/text.h"
 #include "traps/lint/lint.h"
+#include "traps/proof/obligations.h"
 
 namespace mathtrap {
 namespace {
@@ -27,29 +29,6 @@ struct NewOptions {
   std::string type = "indirect_contradiction";
   std::string topic = "algebra";
 };
-
-/// What the prover asks of a trap of this type, in an author's words.
-std::string_view obligation_of(TrapType type) {
-  switch (type) {
-    case TrapType::concept_undefined:
-      return "givens and trap can hold together, and then `defined` is false.";
-    case TrapType::missing_condition:
-      return "with everything that is said, `ask` may have two different values.";
-    case TrapType::direct_contradiction:
-      return "givens and trap alone cannot hold together.";
-    case TrapType::indirect_contradiction:
-      return "givens and trap can hold together, but not with the requirement.";
-    case TrapType::violating_common_sense:
-      return "all that is said can hold together, but not with common_sense.";
-  }
-  return "";
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-}
 
 void open_in_editor(const std::string& path) {
   if (std::getenv("EDITOR") == nullptr || ::isatty(STDIN_FILENO) == 0 || ::isatty(STDOUT_FILENO) == 0) return;
@@ -69,9 +48,9 @@ int write_scaffold(const NewOptions& options, const CommonOptions& common) {
   if (std::filesystem::exists(options.path)) throw Error(fmt::format("{}: exists already", options.path));
   if (options.topic.find_first_of("\"\\\n") != std::string::npos) throw Error("--topic: a name such as algebra");
   std::string text = read_file(resource("datasets/scaffold.toml.in"));
-  replace_all(text, "@TYPE@", to_string(*type));
-  replace_all(text, "@TOPIC@", options.topic);
-  replace_all(text, "@OBLIGATION@", obligation_of(*type));
+  text = replace_all(text, "@TYPE@", to_string(*type));
+  text = replace_all(text, "@TOPIC@", options.topic);
+  text = replace_all(text, "@OBLIGATION@", obligation_of(*type));
   write_file_atomically(options.path, text);
   note(fmt::format("{} is a commented example; make it yours, then: mathtrap traps check {}", options.path,
                    options.path));

@@ -136,6 +136,7 @@ void add_traps_command(CLI::App& program, CommonOptions& common, CommandAction& 
       [options, &common, &action] { action = [options, &common] { return generate(*options, common); }; });
 
   add_traps_check_command(*traps, common, action);
+  add_traps_inject_command(*traps, common, action);
   add_traps_author_commands(*traps, common, action);
 }
 

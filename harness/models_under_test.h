@@ -30,4 +30,15 @@ std::string model_sha256(const std::string& path);
 /// (model/model_path.h). Throws Error.
 std::unique_ptr<ModelUnderTest> open_embedded_model(const std::string& name, const EngineOptions& options);
 
+/// Replies that a JSONL file holds: {"prompt", "reply", and as they are known "finish_reason", "prompt_tokens",
+/// "completion_tokens"}, such as the samples.jsonl of a run. Several replies to one prompt are given in turn. Throws
+/// Error on a broken file; answering throws it for a prompt that is not there.
+std::unique_ptr<ModelUnderTest> open_replay_model(const std::string& name, const std::string& file);
+
+/// "replay:FILE" or a model for the engine. Throws Error.
+std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options);
+
+/// Throws Error when there is no model of this name, without opening it.
+void check_model_name(const std::string& name);
+
 }  // namespace mathtrap

@@ -356,6 +356,22 @@ std::string_view to_string(ProofVerdict verdict) {
   return "";
 }
 
+std::string_view obligation_of(TrapType type) {
+  switch (type) {
+    case TrapType::concept_undefined:
+      return "givens and trap can hold together, and then `defined` is false.";
+    case TrapType::missing_condition:
+      return "with everything that is said, `ask` may have two different values.";
+    case TrapType::direct_contradiction:
+      return "givens and trap alone cannot hold together.";
+    case TrapType::indirect_contradiction:
+      return "givens and trap can hold together, but not with the requirement.";
+    case TrapType::violating_common_sense:
+      return "all that is said can hold together, but not with common_sense.";
+  }
+  return "";
+}
+
 std::optional<std::string> answer_as_term(const std::string& answer) {
   static const RE2 whole(R"(\s*(-?)([0-9]{1,200}(?:\.[0-9]{1,200})?)\s*)");
   static const RE2 fraction(

@@ -43,40 +43,51 @@ std::size_t count_shared(const std::vector<std::string>& wanted, const std::vect
   }));
 }
 
-bool is_thousands_comma(std::string_view text, std::size_t at) {
-  return text[at] == ',' && at + 3 < text.size() && is_digit(text[at + 1]) && is_digit(text[at + 2]) &&
-         is_digit(text[at + 3]) && (at + 4 == text.size() || !is_digit(text[at + 4]));
+/// Length of a separator of thousands at this place, "," or "{,}"; 0 when there is none.
+std::size_t thousands_separator(std::string_view text, std::size_t at) {
+  const std::size_t length = text.substr(at).starts_with("{,}") ? 3 : text[at] == ',' ? 1 : 0;
+  if (length == 0) return 0;
+  const std::string_view behind = text.substr(at + length);
+  const auto digits =
+      static_cast<std::size_t>(std::find_if_not(behind.begin(), behind.end(), is_digit) - behind.begin());
+  return digits == 3 ? length : 0;
+}
+
+void drop_needless_zeros(std::string& number) {
+  while (number.back() == '0') number.pop_back();
+  if (number.back() == '.') number.pop_back();
 }
 
 }  // namespace
 
-std::vector<std::string> numbers_of(std::string_view text) {
-  const std::string plain = replace_all(text, "{,}", ",");
-  std::vector<std::string> numbers;
-  for (std::size_t at = 0; at < plain.size();) {
-    if (!is_digit(plain[at])) {
+std::vector<NumberInText> find_numbers(std::string_view text) {
+  std::vector<NumberInText> numbers;
+  for (std::size_t at = 0; at < text.size();) {
+    if (!is_digit(text[at])) {
       ++at;
       continue;
     }
-    std::string number;
+    NumberInText number{"", at, 0};
     bool decimals = false;
-    for (; at < plain.size(); ++at) {
-      const char c = plain[at];
-      const bool point = c == '.' && !decimals && at + 1 < plain.size() && is_digit(plain[at + 1]);
-      if (is_digit(c) || point) {
-        number += c;
-        decimals = decimals || point;
-      } else if (decimals || !is_thousands_comma(plain, at)) {
-        break;
-      }
+    while (at < text.size()) {
+      const bool point = text[at] == '.' && !decimals && at + 1 < text.size() && is_digit(text[at + 1]);
+      const std::size_t separator = decimals ? 0 : thousands_separator(text, at);
+      if (!is_digit(text[at]) && !point && separator == 0) break;
+      if (separator == 0) number.value += text[at];
+      decimals = decimals || point;
+      at += std::max<std::size_t>(separator, 1);
     }
-    if (decimals) {
-      while (number.back() == '0') number.pop_back();
-      if (number.back() == '.') number.pop_back();
-    }
+    if (decimals) drop_needless_zeros(number.value);
+    number.length = at - number.begin;
     numbers.push_back(std::move(number));
   }
   return numbers;
+}
+
+std::vector<std::string> numbers_of(std::string_view text) {
+  std::vector<std::string> values;
+  for (NumberInText& number : find_numbers(text)) values.push_back(std::move(number.value));
+  return values;
 }
 
 std::string_view sentence_of(const Statement& statement, std::string_view problem) {

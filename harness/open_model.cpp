@@ -1,0 +1,29 @@
+// Which kind of model a name means.
+#include <filesystem>
+#include <string_view>
+
+#include "harness/models_under_test.h"
+#include "model/model_path.h"
+#include "support/error.h"
+
+namespace mathtrap {
+namespace {
+
+constexpr std::string_view kReplay = "replay:";
+
+}  // namespace
+
+std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options) {
+  if (name.starts_with(kReplay)) return open_replay_model(name, name.substr(kReplay.size()));
+  return open_embedded_model(name, options);
+}
+
+void check_model_name(const std::string& name) {
+  if (!name.starts_with(kReplay)) {
+    resolve_model_path(name);
+  } else if (!std::filesystem::is_regular_file(name.substr(kReplay.size()))) {
+    throw Error("--model " + name + ": there is no such file");
+  }
+}
+
+}  // namespace mathtrap
