@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   CommonOptions common;
   CommandAction action;
+  add_data_command(program, common, action);
   add_eval_command(program, common, action);
   add_model_command(program, common, action);
   add_pretrain_command(program, common, action);

@@ -1,3 +1,4 @@
+// MathTrap's public files: triples, traps as questions, conceptual questions.
 #include <fmt/format.h>
 
 #include <utility>
@@ -25,7 +26,7 @@ std::string unescaped(std::string_view text) {
 
 }  // namespace
 
-Record import_mathtrap_triple(const Json& object, const Place& place) {
+Imported import_mathtrap_triple(const Json& object, const Place& place) {
   Record record;
   record.topic = topic_of_category(json_string(object, "category", place));
   const std::string type = json_string(object, "trap_type", place);
@@ -35,19 +36,18 @@ Record import_mathtrap_triple(const Json& object, const Place& place) {
   record.original = {imported_text(object, "original_problem", place), without_calculator_notes(solution),
                      reference_answer(solution)};
   record.trap = {imported_text(object, "trap_problem", place), imported_text(object, "human_annotation", place), {}};
-  return record;
+  return keep(std::move(record));
 }
 
-Record import_mathtrap_query(const Json& object, const Place& place) {
+Imported import_mathtrap_query(const Json& object, const Place& place) {
   Record record;
-  record.trap = {unescaped(imported_text(object, "query", place)), "", {}};
-  return record;
-}
-
-Record import_mathtrap_concept(const Json& object, const Place& place) {
-  Record record;
-  record.concepts.push_back({imported_text(object, "query", place), json_bool(object, "response", place), ""});
-  return record;
+  if (object.contains("response") && object["response"].is_boolean()) {
+    record.concepts.push_back({imported_text(object, "query", place), json_bool(object, "response", place), ""});
+  } else {
+    json_string(object, "response", place);  // it must be one, though a model's reply says nothing about the problem
+    record.trap = {unescaped(imported_text(object, "query", place)), "", {}};
+  }
+  return keep(std::move(record));
 }
 
 }  // namespace mathtrap

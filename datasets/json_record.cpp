@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "datasets/evidence.h"
 #include "datasets/field_names.h"
+#include "datasets/importers.h"
 #include "datasets/record.h"
 #include "support/json.h"
 
@@ -149,8 +151,7 @@ ProvedFlaw parse_flaw(const Json& json, const Place& place) {
 
 }  // namespace
 
-Record parse_json_record(std::string_view line, const Place& place) {
-  const Json json = parse_json(line, place);
+Imported import_ours(const Json& json, const Place& place) {
   refuse_unknown_fields(json, kRecordFields, place);
   Record record;
   record.place = place;
@@ -171,7 +172,11 @@ Record parse_json_record(std::string_view line, const Place& place) {
   if (!record.original && !record.trap && record.concepts.empty()) {
     fail(place, "a record needs an original, a trap or a concept");
   }
-  return record;
+  return keep(std::move(record));
+}
+
+Record parse_json_record(std::string_view line, const Place& place) {
+  return import_ours(parse_json(line, place), place).record;
 }
 
 std::string write_json_record(const Record& record) {

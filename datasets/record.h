@@ -100,10 +100,10 @@ std::string write_toml_flaw(const ProvedFlaw& flaw);
 Record parse_json_record(std::string_view line, const Place& place);
 std::string write_json_record(const Record& record);
 
-/// Reads a data set: a folder of TOML records (recursively, in order of path), a .toml file, a .jsonl of ours, or one
-/// of the sets that users have, recognised by its fields: MathTrap public (JSON or JSONL), MathTrap conceptual
-/// questions, GSM8K and MATH (JSONL, also MATH-500). Ids are unique; equal originals share a cluster. Throws Error
-/// naming file, line and field.
+/// Reads a data set: a folder of TOML records (recursively, in order of path), a .toml file, or a .jsonl or .json file
+/// of ours or of one of the sets that users have (import_formats.cpp), recognised by its fields. Ids are unique; equal
+/// originals share a cluster. Records of a set that have no place here are counted in a note. Throws Error naming file,
+/// line and field.
 std::vector<Record> read_dataset(const std::string& path);
 
 }  // namespace mathtrap

@@ -71,31 +71,76 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes
   return bytes;
 }
 
+namespace {
+
+/// Lines put together from the pieces that are read.
+class LineSplitter {
+ public:
+  LineSplitter(const std::filesystem::path& path, std::size_t max_line_bytes,
+               const std::function<void(std::string_view text, std::size_t number)>& line,
+               const std::function<void(std::size_t number)>& too_long)
+      : path_(path), max_line_bytes_(max_line_bytes), line_(line), too_long_(too_long) {}
+
+  void take(std::string_view bytes) {
+    for (std::size_t end = bytes.find('\n'); end != std::string_view::npos; end = bytes.find('\n')) {
+      append(bytes.substr(0, end));
+      finish_line();
+      bytes.remove_prefix(end + 1);
+    }
+    append(bytes);
+  }
+
+  void finish() {
+    if (skipping_ || !pending_.empty()) finish_line();
+  }
+
+ private:
+  void append(std::string_view bytes) {
+    if (skipping_) return;
+    if (bytes.size() <= max_line_bytes_ - pending_.size()) {
+      pending_.append(bytes);
+      return;
+    }
+    if (!too_long_) {
+      throw Error(fmt::format("{}:{}: a line of more than {} bytes", path_.string(), number_ + 1, max_line_bytes_));
+    }
+    skipping_ = true;
+    pending_ = {};
+  }
+
+  void finish_line() {
+    ++number_;
+    if (std::exchange(skipping_, false)) {
+      too_long_(number_);
+      return;
+    }
+    std::string_view text = pending_;
+    if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+    line_(text, number_);
+    pending_.clear();
+  }
+
+  const std::filesystem::path& path_;
+  std::size_t max_line_bytes_;
+  const std::function<void(std::string_view text, std::size_t number)>& line_;
+  const std::function<void(std::size_t number)>& too_long_;
+  std::string pending_;
+  bool skipping_ = false;
+  std::size_t number_ = 0;
+};
+
+}  // namespace
+
 void for_each_line(const std::filesystem::path& path,
                    const std::function<void(std::string_view text, std::size_t number)>& line,
-                   std::size_t max_line_bytes) {
+                   std::size_t max_line_bytes, const std::function<void(std::size_t number)>& too_long) {
   const Descriptor file(path);
-  std::string pending;
+  LineSplitter splitter(path, max_line_bytes, line, too_long);
   std::string buffer(kReadBytes, '\0');
-  std::size_t number = 0;
-  const auto emit = [&](std::string_view text) {
-    if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
-    line(text, ++number);
-  };
   while (const std::size_t got = read_some(file.value(), buffer.data(), buffer.size(), path)) {
-    std::string_view rest(buffer.data(), got);
-    for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
-      pending.append(rest.substr(0, end));
-      emit(pending);
-      pending.clear();
-      rest.remove_prefix(end + 1);
-    }
-    pending.append(rest);
-    if (pending.size() > max_line_bytes) {
-      throw Error(fmt::format("{}:{}: a line of more than {} bytes", path.string(), number + 1, max_line_bytes));
-    }
+    splitter.take({buffer.data(), got});
   }
-  if (!pending.empty()) emit(pending);
+  splitter.finish();
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
@@ -137,6 +182,29 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
+}
+
+AtomicFolder::AtomicFolder(std::filesystem::path path) : path_(std::move(path)) {
+  // "out/" and "out" are one folder, and its sibling is not inside it.
+  if (!path_.has_filename()) path_ = path_.parent_path();
+  if (std::filesystem::exists(path_)) throw Error(fmt::format("{}: exists already", path_.string()));
+  temporary_ = path_;
+  temporary_ += fmt::format(".{}.partial", ::getpid());
+  if (::mkdir(temporary_.c_str(), 0755) != 0) fail_with_errno(path_, "write");
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::write(const std::string& name, std::string_view bytes) {
+  write_file_atomically(temporary_ / name, bytes);
+}
+
+void AtomicFolder::commit() {
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with_errno(path_, "write");
+  temporary_.clear();
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {

@@ -15,10 +15,12 @@ namespace mathtrap {
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
 
 /// Calls `line(text, number)` for each line of a text file, without its end; numbers count from 1.
-/// Throws Error when the file cannot be read or a line is longer than max_line_bytes.
+/// A line longer than max_line_bytes is passed over, never held, and told to `too_long(number)`; without `too_long` it
+/// throws Error, as a file that cannot be read does.
 void for_each_line(const std::filesystem::path& path,
                    const std::function<void(std::string_view text, std::size_t number)>& line,
-                   std::size_t max_line_bytes = std::size_t{64} << 20);
+                   std::size_t max_line_bytes = std::size_t{64} << 20,
+                   const std::function<void(std::size_t number)>& too_long = {});
 
 /// Writes a file so that after a crash either the old or the new content is there: temporary file, flush, rename.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
@@ -40,6 +42,23 @@ class AtomicFile {
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   int descriptor_ = -1;
+};
+
+/// A folder under construction, beside its place. `commit` gives it its name; without it nothing is left behind.
+class AtomicFolder {
+ public:
+  /// Throws Error when something has the name already, or the folder above cannot be written.
+  explicit AtomicFolder(std::filesystem::path path);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  void write(const std::string& name, std::string_view bytes);
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
 };
 
 /// A file mapped read-only into memory; pages are loaded when touched.

@@ -57,7 +57,7 @@ TEST_CASE("wrong use is one line and status 2") {
 TEST_CASE("help is printed and status 0") {
   const Outcome outcome = run({"--help"});
   CHECK(outcome.status == 0);
-  for (const char* command : {"eval", "model", "pretrain", "traps"})
+  for (const char* command : {"data", "eval", "model", "pretrain", "traps"})
     CHECK(outcome.output.find(command) != std::string::npos);
 }
 

@@ -138,7 +138,7 @@ TEST_CASE("mistakes in data sets are named with file and line") {
       {"a.json", "[\"open]", "a string is never closed"},
       {"a.json", "[{\"problem\":\"q\",\"solution\":\"\\\\boxed{1}\"} , ]", "a.json:1: not valid JSON"},
       {"a.json", "[] 1", "something follows the array"},
-      {"a.json", "{}", "a JSON array is wanted"},
+      {"a.json", "{\n}", "a JSON array is wanted"},
       {"a.csv", "q,a", "a data set is a folder"},
       {"a.json",
        "[{\"category\":\"GSM8K\",\"trap_problem\":\"t\",\"original_problem\":\"o\",\"trap_type\":\"Riddle\"}]",

@@ -43,6 +43,31 @@ TEST_CASE("lines are counted from 1 and lose their ends") {
   CHECK(seen == "1=a;2=;3=last;");
 }
 
+TEST_CASE("a line over the bound is an error, or is told and passed over") {
+  const fs::path file = fresh_folder() / "lines.txt";
+  write_file_atomically(file, "abc\nabcd\n\nlast!");
+  CHECK_THROWS_AS(for_each_line(
+                      file, [](std::string_view, std::size_t) {}, 3),
+                  Error);
+  std::string seen;
+  for_each_line(
+      file, [&](std::string_view text, std::size_t number) { seen += fmt::format("{}={};", number, text); }, 3,
+      [&](std::size_t number) { seen += fmt::format("{} is long;", number); });
+  CHECK(seen == "1=abc;2 is long;3=;4 is long;");
+}
+
+TEST_CASE("a folder appears whole or not at all, and never over another") {
+  const fs::path folder = fresh_folder();
+  { AtomicFolder(folder / "a").write("x", "1"); }
+  CHECK(fs::is_empty(folder));
+  AtomicFolder made(folder / "a/");
+  made.write("x", "1");
+  made.commit();
+  CHECK(read_file(folder / "a" / "x") == "1");
+  CHECK(std::distance(fs::directory_iterator(folder), fs::directory_iterator()) == 1);
+  CHECK_THROWS_AS(AtomicFolder(folder / "a"), Error);
+}
+
 TEST_CASE("a file over the bound, a folder and an absent file are errors") {
   const fs::path folder = fresh_folder();
   write_file_atomically(folder / "a.txt", "12345");
