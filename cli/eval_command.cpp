@@ -51,11 +51,14 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
   return fmt::format(
       "mathtrap eval --model {} --dataset {} --arms {} --interventions {} --prompt-form {} --limit {} --seed {} "
       "--max-new-tokens {} --temperature {} --top-k {} --top-p {} --min-p {} --device {} --dtype {} --batch-size {} "
-      "--threads {} --log-dir {}",
+      "--threads {} --log-dir {}{}{}{}",
       options.model, evaluation.dataset, fmt::join(evaluation.arms, ","), fmt::join(evaluation.interventions, ","),
       evaluation.prompt_form, evaluation.limit, common.seed, generation.max_new_tokens, generation.temperature,
       generation.top_k, generation.top_p, generation.min_p, options.engine.device, options.engine.dtype,
-      options.batch_size, common.threads, folder.string());
+      options.batch_size, common.threads, folder.string(),
+      evaluation.shots.empty() ? "" : " --shots " + evaluation.shots,
+      evaluation.drop_contaminated ? " --drop-contaminated" : "",
+      evaluation.cache.empty() ? "" : " --cache " + evaluation.cache);
 }
 
 void print_results(const StoredRun& run, const ReportFiles& reports, const std::filesystem::path& folder, bool json) {
@@ -104,7 +107,8 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   command->add_option("--arms", evaluation.arms, "Of original, trap, concept")->delimiter(',')->capture_default_str();
   command
       ->add_option("--interventions", evaluation.interventions,
-                   "Names of prompts/interventions, or paths of .toml files")
+                   "none, hint, think, check, K-shot[:fixed|random|nearest[:TRAPS]], vote:K, paths of .toml files, "
+                   "several of these joined with +; or all: the paper's grid")
       ->delimiter(',')
       ->capture_default_str();
   command
@@ -112,6 +116,11 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
                    "Records: instances of families (0: 500), or so many of a set, picked by the seed (0: all)")
       ->check(CLI::Range(0, 1000000000))
       ->capture_default_str();
+  command->add_option("--shots", evaluation.shots, "Data set of the few-shot examples (default: ten of our own)");
+  command->add_flag("--drop-contaminated", evaluation.drop_contaminated,
+                    "Leave out problems that the shots show; else they are refused");
+  command->add_option("--cache", evaluation.cache,
+                      "SQLite file that keeps replies from run to run, by model, prompt and options (default: none)");
   command->add_option("--prompt-form", evaluation.prompt_form, "A name of prompts/forms, or the path of a .toml file")
       ->capture_default_str();
   command

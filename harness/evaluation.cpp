@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "harness/contamination.h"
 #include "harness/dataset_choice.h"
+#include "harness/reply_cache.h"
+#include "harness/vote.h"
 #include "model/runtime.h"
+#include "prompts/shots.h"
 #include "support/error.h"
+#include "support/files.h"
 #include "support/hash.h"
 #include "support/interrupt.h"
 #include "support/log.h"
@@ -19,15 +25,31 @@ namespace {
 
 constexpr int kFormat = 1;  // of the run folder
 constexpr double kMaxTemperature = 100;
+constexpr const char* kOwnCache = "replies.sqlite";
 
 Json describe_prompts(const PlanOptions& options) {
   const PromptForm& form = options.form;
-  const Json content = {form.problem, form.conceptual, form.after_hint, form.stop};
+  const Json content = {form.problem, form.conceptual, form.after_hint, form.before_reply, form.after_reply, form.stop};
   Json interventions = Json::array();
   for (const Intervention& intervention : options.interventions) {
-    interventions.push_back({{"name", intervention.name}, {"hint", intervention.hint}});
+    Json item = {{"name", intervention.name}, {"hint", intervention.hint}};
+    if (!intervention.after.empty()) item["after"] = intervention.after;
+    if (!intervention.follow_up.empty()) item["follow_up"] = intervention.follow_up;
+    if (intervention.votes > 1) item["votes"] = intervention.votes;
+    if (intervention.shots > 0) {
+      item["shots"] = {{"count", intervention.shots},
+                       {"traps", intervention.trap_shots},
+                       {"order", to_string(intervention.shot_order)}};
+    }
+    interventions.push_back(std::move(item));
   }
-  return {{"form", form.name}, {"sha256", sha256(content.dump())}, {"interventions", interventions}};
+  Json prompts = {{"form", form.name}, {"sha256", sha256(content.dump())}, {"interventions", interventions}};
+  if (!options.shots.empty()) {
+    Sha256 hash;
+    for (const Record& record : options.shots) hash.update(write_json_record(record) + "\n");
+    prompts["shots_sha256"] = hash.finish();
+  }
+  return prompts;
 }
 
 void check_generation(const GenerationOptions& generation) {
@@ -53,17 +75,35 @@ std::string valid_utf8(const std::string& text) {
   return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }
 
-Sample make_sample(const Question& question, const Completion& completion) {
+/// What one vote on a question came to: the reply that counts, and the one before it where there are two turns.
+struct Vote {
+  std::string first_reply;
+  std::string prompt;  ///< of the reply that counts
+  Completion completion;
+  bool finished = false;
+};
+
+Sample make_sample(const Question& question, const std::vector<Vote>& votes) {
+  std::vector<std::string> replies;
+  replies.reserve(votes.size());
+  for (const Vote& vote : votes) replies.push_back(valid_utf8(vote.completion.text));
+  const std::size_t chosen = replies.size() == 1 ? 0 : majority_reply(question.reference.arm, replies);
+  const Completion& completion = votes[chosen].completion;
   Sample sample;
   sample.id = question.id;
   sample.arm = question.reference.arm;
   sample.intervention = question.intervention;
   sample.trap_type = question.trap_type;
   sample.cluster = question.cluster;
-  sample.prompt = question.request.prompt;
-  sample.reply = valid_utf8(completion.text);
-  sample.prompt_tokens = completion.prompt_tokens;
-  sample.completion_tokens = completion.completion_tokens;
+  sample.prompt = votes[chosen].prompt;
+  sample.first_reply = valid_utf8(votes[chosen].first_reply);
+  sample.reply = replies[chosen];
+  replies.erase(replies.begin() + static_cast<std::ptrdiff_t>(chosen));
+  sample.other_votes = std::move(replies);
+  for (const Vote& vote : votes) {
+    sample.prompt_tokens += vote.completion.prompt_tokens;
+    sample.completion_tokens += vote.completion.completion_tokens;
+  }
   sample.finish_reason = to_string(completion.finish_reason);
   Judgement judgement = judge_reply(question.reference, sample.reply, completion.finish_reason == FinishReason::length);
   sample.verdict = judgement.verdict;
@@ -98,7 +138,6 @@ class Progression {
     return open;
   }
 
-  const Question& question(std::size_t index) const { return plan_.questions[index]; }
   std::size_t done() const { return done_; }
   std::size_t total() const { return samples_.size(); }
 
@@ -120,23 +159,132 @@ class Progression {
   std::size_t done_ = 0;
 };
 
-/// Asks everything that is open, until all is answered or the run is interrupted.
-void ask_open_questions(Progression& progression, ModelUnderTest& model, RunStore& store) {
-  const std::vector<std::size_t> open = progression.open_questions();
-  if (open.empty()) return;
-  std::vector<GenerationRequest> requests;
-  requests.reserve(open.size());
-  for (const std::size_t index : open) requests.push_back(progression.question(index).request);
-  Progress progress("evaluating", progression.total(), "replies");
-  progress.start_at(progression.done());
-  model.answer(requests, [&](std::size_t request, const Completion& completion) {
-    const std::size_t index = open[request];
-    Sample sample = make_sample(progression.question(index), completion);
-    store.append(sample);
-    progression.put(index, std::move(sample));
-    progress.update(progression.done());
-    return !interrupted();
+/// Asks everything that is open: all first turns at once, then all second turns. A question is stored when its votes
+/// are complete.
+class Interview {
+ public:
+  Interview(const Plan& plan, Progression& progression, RunStore& store)
+      : plan_(plan), progression_(progression), store_(store), progress_("evaluating", count_replies(), "replies") {
+    for (const std::size_t index : progression_.open_questions()) {
+      votes_.emplace(index, std::vector<Vote>(plan_.questions[index].seeds.size()));
+    }
+    progress_.start_at(count_finished());
+  }
+
+  /// Until all is answered or the run is interrupted.
+  void run(ModelUnderTest& model) {
+    for (const bool second : {false, true}) {
+      const std::vector<Turn> turns = turns_of(second);
+      std::vector<GenerationRequest> requests;
+      requests.reserve(turns.size());
+      for (const Turn& turn : turns) requests.push_back(turn.request);
+      if (requests.empty()) continue;
+      model.answer(requests, [&](std::size_t index, const Completion& completion) {
+        take(turns[index], completion, second);
+        return !interrupted();
+      });
+      if (interrupted()) return;
+    }
+  }
+
+ private:
+  struct Turn {
+    std::size_t question = 0;
+    std::size_t vote = 0;
+    GenerationRequest request;
+  };
+
+  const Intervention& intervention_of(std::size_t question) const {
+    return plan_.interventions[plan_.questions[question].intervention_place];
+  }
+
+  bool has_second_turn(std::size_t question) const {
+    return plan_.questions[question].reference.arm != Arm::conceptual && !intervention_of(question).follow_up.empty();
+  }
+
+  std::size_t replies_to(std::size_t question) const {
+    return plan_.questions[question].seeds.size() * (has_second_turn(question) ? 2 : 1);
+  }
+
+  std::size_t count_replies() const {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < plan_.questions.size(); ++i) count += replies_to(i);
+    return count;
+  }
+
+  std::size_t count_finished() {
+    std::size_t open = 0;
+    for (const auto& [index, votes] : votes_) open += replies_to(index);
+    answered_ = count_replies() - open;
+    return answered_;
+  }
+
+  std::vector<Turn> turns_of(bool second) {
+    std::vector<Turn> turns;
+    for (const auto& [index, votes] : votes_) {
+      if (second && !has_second_turn(index)) continue;
+      for (std::size_t vote = 0; vote < votes.size(); ++vote) {
+        GenerationRequest request = plan_.questions[index].request;
+        request.options.seed = plan_.questions[index].seeds[vote];
+        if (second) {
+          request.prompt =
+              render_follow_up(plan_.form, intervention_of(index), request.prompt, votes[vote].first_reply);
+        }
+        turns.push_back({index, vote, std::move(request)});
+      }
+    }
+    return turns;
+  }
+
+  void take(const Turn& turn, const Completion& completion, bool second) {
+    progress_.update(++answered_);
+    Vote& vote = votes_.at(turn.question)[turn.vote];
+    if (!second && has_second_turn(turn.question)) {
+      vote.first_reply = completion.text;
+      return;
+    }
+    vote.prompt = turn.request.prompt;
+    vote.completion = completion;
+    vote.finished = true;
+    const std::vector<Vote>& votes = votes_.at(turn.question);
+    if (!std::all_of(votes.begin(), votes.end(), [](const Vote& item) { return item.finished; })) return;
+    Sample sample = make_sample(plan_.questions[turn.question], votes);
+    store_.append(sample);
+    progression_.put(turn.question, std::move(sample));
+  }
+
+  const Plan& plan_;
+  Progression& progression_;
+  RunStore& store_;
+  Progress progress_;
+  std::map<std::size_t, std::vector<Vote>> votes_;  ///< of the open questions, in the order of the plan
+  std::size_t answered_ = 0;
+};
+
+bool has_several_replies(const Plan& plan) {
+  return std::any_of(plan.interventions.begin(), plan.interventions.end(), [](const Intervention& intervention) {
+    return intervention.votes > 1 || !intervention.follow_up.empty();
   });
+}
+
+/// "all" is the paper's grid: no help, the hint, and the hint with one and with five shots.
+std::vector<std::string> named_interventions(const std::vector<std::string>& names) {
+  if (names != std::vector<std::string>{"all"}) return names;
+  return {"none", "hint", "hint+1-shot", "hint+5-shot"};
+}
+
+/// Reads the pool of shots where an intervention wants any; takes what it contaminates out of `records`, or refuses.
+/// Returns a note; "" for none.
+std::string add_shots(const EvaluationOptions& options, std::vector<Record>& records, PlanOptions& plan) {
+  const auto shows_any = [](const Intervention& intervention) { return intervention.shots > 0; };
+  if (std::none_of(plan.interventions.begin(), plan.interventions.end(), shows_any)) return "";
+  const std::string name = options.shots.empty() ? resource("prompts/shots").string() : options.shots;
+  plan.shots = choose_dataset(name, 0, options.seed).records;
+  std::vector<Record> possible;
+  for (const Intervention& intervention : plan.interventions) {
+    for (Record& record : possible_shots(plan.shots, intervention)) possible.push_back(std::move(record));
+  }
+  return leave_out_contaminated(records, possible, options.drop_contaminated);
 }
 
 }  // namespace
@@ -145,15 +293,20 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
   check_generation(options.generation);
   PlanOptions plan_options;
   for (const std::string& arm : options.arms) plan_options.arms.push_back(parse_arm(arm));
-  for (const std::string& name : options.interventions) plan_options.interventions.push_back(load_intervention(name));
+  for (const std::string& name : named_interventions(options.interventions)) {
+    plan_options.interventions.push_back(load_intervention(name));
+  }
   plan_options.form = load_prompt_form(options.prompt_form);
   plan_options.generation = options.generation;
   plan_options.generation.seed = options.seed;
   DatasetChoice dataset = choose_dataset(options.dataset, options.limit, options.seed);
   prove_instances(dataset.records, available_threads());
+  const std::string left_out = add_shots(options, dataset.records, plan_options);
   PreparedEvaluation prepared;
   prepared.plan = make_plan(dataset.records, plan_options);
+  if (!left_out.empty()) prepared.plan.notes.push_back(left_out);
   const GenerationOptions& generation = options.generation;
+  prepared.cache = options.cache;
   prepared.description = {
       {"format", kFormat},
       {"mathtrap", version},
@@ -186,7 +339,14 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
     note(fmt::format("continuing {}: {} of {} replies are there", folder.string(), progression.done(),
                      progression.total()));
   }
-  ask_open_questions(progression, model, store);
+  if (progression.done() < progression.total()) {
+    // Votes and first turns are no samples yet: a cache of the run's own keeps them until it is finished.
+    const std::string own = (folder / kOwnCache).string();
+    const bool several = has_several_replies(evaluation.plan);
+    const std::string& file = evaluation.cache.empty() && several ? own : evaluation.cache;
+    const auto cached = file.empty() ? nullptr : with_reply_cache(model, file);
+    Interview(evaluation.plan, progression, store).run(cached ? *cached : model);
+  }
   if (progression.done() < progression.total()) {
     note(fmt::format("stopped with {} of {} replies; the same command with --log-dir {} goes on", progression.done(),
                      progression.total(), folder.string()));
@@ -195,6 +355,7 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
   const std::vector<Sample> samples = progression.take();
   store.finish(samples, summarise(json_string(description["model"], "name", {}),
                                   json_string(description["dataset"], "name", {}), samples));
+  for (const char* ending : {"", "-wal", "-shm"}) std::filesystem::remove(folder / (std::string(kOwnCache) + ending));
   return read_run(folder);
 }
 

@@ -18,8 +18,11 @@ struct EvaluationOptions {
   std::string dataset = "families/organism:test";  ///< see choose_dataset
   std::vector<std::string> arms = {"original", "trap", "concept"};
   std::vector<std::string> interventions = {"none", "hint"};
+  std::string shots = {};          ///< a data set for few-shot examples; empty: prompts/shots
+  bool drop_contaminated = false;  ///< leave out problems that the shots show, else they are refused
   std::string prompt_form = "plain";
-  std::size_t limit = 0;  ///< records; 0: all (families: kDefaultInstances)
+  std::string cache = {};  ///< SQLite file for replies; empty: none
+  std::size_t limit = 0;   ///< records; 0: all (families: kDefaultInstances)
   std::uint64_t seed = 0;
   GenerationOptions generation;  ///< its seed is not used: `seed` is
 };
@@ -27,7 +30,8 @@ struct EvaluationOptions {
 // The move of a Json throws nothing, but clang-tidy cannot see that.
 struct PreparedEvaluation {  // NOLINT(bugprone-exception-escape)
   Plan plan;
-  Json description;  ///< of everything but the model
+  Json description;   ///< of everything but the model
+  std::string cache;  ///< as in the options
 };
 
 /// Reads the data set, the prompts and the interventions, and makes the plan. Instances of families are proved, in

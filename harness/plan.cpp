@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "prompts/shots.h"
 #include "support/error.h"
 #include "support/hash.h"
 #include "support/json.h"
@@ -98,17 +99,31 @@ class ItemList {
   std::size_t unanswered_ = 0;
 };
 
-Question ask(const Item& item, const Intervention& intervention, const PlanOptions& options) {
-  GenerationRequest request{render_prompt(options.form, intervention, item.reference.arm, item.reference.problem),
-                            options.generation};
+std::uint64_t seed_of_vote(std::uint64_t seed, int vote) {
+  return vote == 0 ? seed : hash64(fmt::format("{} vote {}", seed, vote));
+}
+
+Question ask(const Item& item, std::size_t place, const PlanOptions& options) {
+  const Intervention& intervention = options.interventions[place];
+  const bool is_problem = item.reference.arm != Arm::conceptual;
+  std::vector<Shot> shots;
+  if (is_problem) {
+    shots = choose_shots(options.shots, intervention, {item.reference.problem, item.cluster}, options.generation.seed);
+  }
+  GenerationRequest request{
+      render_prompt(options.form, intervention, item.reference.arm, item.reference.problem, shots), options.generation};
   request.options.stop.insert(request.options.stop.end(), options.form.stop.begin(), options.form.stop.end());
   request.options.seed = hash64(fmt::format("{} {}", options.generation.seed, item.id));
+  std::vector<std::uint64_t> seeds;
+  for (int vote = 0; vote < intervention.votes; ++vote) seeds.push_back(seed_of_vote(request.options.seed, vote));
   return {item.id + "/" + intervention.name,
           intervention.name,
           item.trap_type,
           item.cluster,
           item.reference,
-          std::move(request)};
+          std::move(request),
+          std::move(seeds),
+          place};
 }
 
 void check_options(const PlanOptions& options) {
@@ -116,6 +131,11 @@ void check_options(const PlanOptions& options) {
   for (const Intervention& intervention : options.interventions) {
     if (!names.insert(intervention.name).second) {
       throw Error(fmt::format("--interventions: {} is named twice", intervention.name));
+    }
+    if (intervention.votes > 1 && options.generation.temperature == 0) {
+      throw Error(
+          fmt::format("--interventions {}: at --temperature 0 all replies are the same; 0.7 is usual for a vote",
+                      intervention.name));
     }
   }
   std::set<Arm> arms;
@@ -134,6 +154,7 @@ Json describe_question(const Question& question) {
           {"reference", question.reference.text},
           {"evidence", question.reference.evidence},
           {"core", question.reference.core},
+          {"seeds", question.seeds},
           {"options",
            {options.max_new_tokens, options.temperature, options.top_k, options.top_p, options.min_p, options.seed,
             options.stop}}};
@@ -144,12 +165,14 @@ Json describe_question(const Question& question) {
 Plan make_plan(std::span<const Record> records, const PlanOptions& options) {
   check_options(options);
   Plan plan;
+  plan.form = options.form;
+  plan.interventions = options.interventions;
   for (const Arm arm : options.arms) {
     ItemList list(arm);
     for (const Record& record : records) list.add(record);
     list.describe(plan.notes);
-    for (const Intervention& intervention : options.interventions) {
-      for (const Item& item : list.items()) plan.questions.push_back(ask(item, intervention, options));
+    for (std::size_t place = 0; place < options.interventions.size(); ++place) {
+      for (const Item& item : list.items()) plan.questions.push_back(ask(item, place, options));
     }
   }
   if (plan.questions.empty()) throw Error("there is nothing to ask: the data set has no questions for these arms");
@@ -161,6 +184,8 @@ std::string plan_sha256(const Plan& plan) {
   for (const Question& question : plan.questions) {
     hash.update(describe_question(question).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   }
+  for (const Intervention& intervention : plan.interventions) hash.update(intervention.follow_up + "\n");
+  hash.update(plan.form.before_reply + "\n" + plan.form.after_reply);
   return hash.finish();
 }
 

@@ -18,6 +18,7 @@ struct PlanOptions {
   std::vector<Arm> arms;                    ///< in the order of the plan
   std::vector<Intervention> interventions;  ///< in the order of the plan
   PromptForm form;
+  std::vector<Record> shots = {};  ///< from which few-shot examples are taken
   GenerationOptions generation;  ///< of every reply; the form's stop strings are added, the seed is mixed per question
 };
 
@@ -28,9 +29,14 @@ struct Question {
   std::string cluster;                ///< questions of one original share it
   Reference reference;                ///< and the arm
   GenerationRequest request;
+  /// Seeds of the replies that vote; one, that of the request, without a vote.
+  std::vector<std::uint64_t> seeds;
+  std::size_t intervention_place = 0;  ///< in the plan's interventions
 };
 
 struct Plan {
+  PromptForm form;                          ///< for second turns
+  std::vector<Intervention> interventions;  ///< in the order in which they were given
   std::vector<Question> questions;
   std::vector<std::string> notes;  ///< what a reader should know: questions left out, and why
 };

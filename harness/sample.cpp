@@ -5,7 +5,7 @@
 namespace mathtrap {
 
 std::string write_sample(const Sample& sample) {
-  const Json line = {
+  Json line = {
       {"id", sample.id},
       {"arm", to_string(sample.arm)},
       {"intervention", sample.intervention},
@@ -22,6 +22,8 @@ std::string write_sample(const Sample& sample) {
       {"reason", sample.reason},
       {"reference", sample.reference},
   };
+  if (!sample.first_reply.empty()) line["first_reply"] = sample.first_reply;
+  if (!sample.other_votes.empty()) line["other_votes"] = sample.other_votes;
   // An answer cut from a reply may end within a character.
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -40,6 +42,13 @@ Sample parse_sample(std::string_view line, const Place& place) {
   sample.cluster = text("cluster");
   sample.prompt = text("prompt");
   sample.reply = text("reply");
+  if (fields.contains("first_reply")) sample.first_reply = text("first_reply");
+  if (fields.contains("other_votes")) {
+    for (const Json& vote : fields["other_votes"]) {
+      if (!vote.is_string()) fail(place, "the field \"other_votes\" is not a list of strings");
+      sample.other_votes.push_back(vote.get<std::string>());
+    }
+  }
   sample.prompt_tokens = json_int(fields, "prompt_tokens", place);
   sample.completion_tokens = json_int(fields, "completion_tokens", place);
   sample.finish_reason = text("finish_reason");

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "datasets/record.h"
 #include "harness/judge.h"
@@ -19,7 +20,9 @@ struct Sample {
   std::optional<TrapType> trap_type;
   std::string cluster;
   std::string prompt;
-  std::string reply;  ///< the completion alone, as valid UTF-8
+  std::string reply;                          ///< the completion alone, as valid UTF-8
+  std::string first_reply = {};               ///< of two turns the first; `reply` is the second
+  std::vector<std::string> other_votes = {};  ///< the replies that voted with this one
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;
   std::string finish_reason;  ///< "stop" or "length"
@@ -30,7 +33,8 @@ struct Sample {
 };
 
 /// One line without its end: {"id","arm","intervention","trap_type","cluster","prompt","reply","prompt_tokens",
-/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}.
+/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}, and where they are
+/// "first_reply" and "other_votes".
 std::string write_sample(const Sample& sample);
 /// Throws Error naming the place and field.
 Sample parse_sample(std::string_view line, const Place& place);

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -23,6 +25,11 @@ constexpr std::string_view kProblemSlot = "{{problem}}";
 constexpr std::string_view kHintSlot = "{{hint}}";
 constexpr std::array<std::pair<Arm, std::string_view>, 3> kArmNames = {
     {{Arm::original, "original"}, {Arm::trap, "trap"}, {Arm::conceptual, "concept"}}};
+
+constexpr std::array<std::pair<ShotOrder, std::string_view>, 3> kShotOrders = {
+    {{ShotOrder::fixed, "fixed"}, {ShotOrder::random, "random"}, {ShotOrder::nearest, "nearest"}}};
+constexpr int kMaxShots = 64;
+constexpr int kMaxVotes = 999;
 
 bool is_path(const std::string& name) {
   return name.ends_with(".toml");
@@ -44,8 +51,9 @@ fs::path find_file(const std::string& name, const std::string& folder, const std
   const bool plain_name = !name.empty() && name.find_first_of("/\\") == std::string::npos;
   fs::path path = shipped / (name + ".toml");
   if (plain_name && fs::exists(path)) return path;
-  throw Error(
-      fmt::format("no {} is called \"{}\"; known: {}, or the path of a .toml file", kind, name, known_names(shipped)));
+  const char* more = kind == "intervention" ? ", K-shot, vote:K, several joined with +" : "";
+  throw Error(fmt::format("no {} is called \"{}\"; known: {}{}, or the path of a .toml file", kind, name,
+                          known_names(shipped), more));
 }
 
 toml::table read_toml(const fs::path& path) {
@@ -130,7 +138,78 @@ std::string expand(std::string_view text, std::initializer_list<Replacement> rep
   return expanded;
 }
 
+/// A whole number of at most three digits; nothing when it is none, or not within the bounds.
+std::optional<int> small_number(std::string_view text, int least, int most) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value >= least && value <= most ? std::optional(value) : std::nullopt;
+}
+
+[[noreturn]] void refuse_part(const std::string& part, const std::string& reason) {
+  throw Error(fmt::format("intervention \"{}\": {}", part, reason));
+}
+
+/// "5-shot:random:2": the number, the order, and how many of them are traps.
+bool add_shots(const std::string& part, Intervention& whole) {
+  const std::size_t mark = part.find("-shot");
+  if (mark == std::string::npos || is_path(part)) return false;
+  const auto count = small_number(std::string_view(part).substr(0, mark), 1, kMaxShots);
+  if (!count) refuse_part(part, fmt::format("a number of shots from 1 to {} is wanted", kMaxShots));
+  if (whole.shots != 0) refuse_part(part, "the shots are given twice");
+  whole.shots = *count;
+  whole.trap_shots = (*count + 1) / 2;
+  std::string_view rest = std::string_view(part).substr(mark + 5);
+  if (rest.empty()) return true;
+  rest.remove_prefix(1);
+  const std::size_t colon = rest.find(':');
+  const std::string_view order = rest.substr(0, colon);
+  const auto found =
+      std::find_if(kShotOrders.begin(), kShotOrders.end(), [&](const auto& entry) { return entry.second == order; });
+  if (part[mark + 5] != ':' || found == kShotOrders.end()) {
+    refuse_part(part, "the order of the shots is fixed, random or nearest, as in 5-shot:nearest");
+  }
+  whole.shot_order = found->first;
+  if (colon == std::string_view::npos) return true;
+  const auto traps = small_number(rest.substr(colon + 1), 0, *count);
+  if (!traps) refuse_part(part, fmt::format("the number of traps among the shots is wanted last, 0 to {}", *count));
+  whole.trap_shots = *traps;
+  return true;
+}
+
+bool add_votes(const std::string& part, Intervention& whole) {
+  constexpr std::string_view kVote = "vote:";
+  if (!part.starts_with(kVote)) return false;
+  const auto votes = small_number(std::string_view(part).substr(kVote.size()), 2, kMaxVotes);
+  if (!votes) refuse_part(part, fmt::format("a number of replies from 2 to {} is wanted", kMaxVotes));
+  if (whole.votes != 1) refuse_part(part, "the votes are given twice");
+  whole.votes = *votes;
+  return true;
+}
+
+void add_text(std::string& to, std::string text, const std::string& part, const char* field) {
+  if (text.empty()) return;
+  if (!to.empty()) refuse_part(part, fmt::format("another part gives the {} already", field));
+  to = std::move(text);
+}
+
+void add_part(const std::string& part, Intervention& whole) {
+  if (add_shots(part, whole) || add_votes(part, whole)) return;
+  const fs::path path = find_file(part, "prompts/interventions", "intervention");
+  const std::string file = path.string();
+  const toml::table table = read_toml(path);
+  check_fields(table, {"hint", "after", "follow_up"}, file);
+  add_text(whole.hint, string_field(table, "hint", file, ""), part, "hint");
+  add_text(whole.after, string_field(table, "after", file, ""), part, "text behind the problem");
+  add_text(whole.follow_up, string_field(table, "follow_up", file, ""), part, "second turn");
+}
+
 }  // namespace
+
+std::string_view to_string(ShotOrder order) {
+  return std::find_if(kShotOrders.begin(), kShotOrders.end(), [&](const auto& entry) { return entry.first == order; })
+      ->second;
+}
 
 std::string_view to_string(Arm arm) {
   return std::find_if(kArmNames.begin(), kArmNames.end(), [&](const auto& entry) { return entry.first == arm; })
@@ -148,9 +227,13 @@ PromptForm load_prompt_form(const std::string& name) {
   const fs::path path = find_file(name, "prompts/forms", "prompt form");
   const std::string file = path.string();
   const toml::table table = read_toml(path);
-  check_fields(table, {"problem", "conceptual", "after_hint", "stop"}, file);
-  PromptForm form{path.stem().string(), string_field(table, "problem", file, ""),
-                  string_field(table, "conceptual", file, ""), string_field(table, "after_hint", file, " "),
+  check_fields(table, {"problem", "conceptual", "after_hint", "before_reply", "after_reply", "stop"}, file);
+  PromptForm form{path.stem().string(),
+                  string_field(table, "problem", file, ""),
+                  string_field(table, "conceptual", file, ""),
+                  string_field(table, "after_hint", file, " "),
+                  string_field(table, "before_reply", file, " "),
+                  string_field(table, "after_reply", file, "\n"),
                   stop_field(table, file)};
   check_template(form.problem, {kHintSlot, kProblemSlot}, {file, 0, "problem"});
   check_template(form.conceptual, {kProblemSlot}, {file, 0, "conceptual"});
@@ -158,17 +241,43 @@ PromptForm load_prompt_form(const std::string& name) {
 }
 
 Intervention load_intervention(const std::string& name) {
-  const fs::path path = find_file(name, "prompts/interventions", "intervention");
-  const std::string file = path.string();
-  const toml::table table = read_toml(path);
-  check_fields(table, {"hint"}, file);
-  return {path.stem().string(), string_field(table, "hint", file, "")};
+  Intervention whole;
+  whole.name = name;
+  // A path may hold a "+" itself.
+  const bool file = is_path(name) && fs::exists(name);
+  std::string_view rest = name;
+  for (bool more = true; more;) {
+    const std::size_t end = file ? std::string_view::npos : rest.find('+');
+    more = end != std::string_view::npos;
+    add_part(std::string(rest.substr(0, end)), whole);
+    if (more) rest.remove_prefix(end + 1);
+  }
+  if (file) whole.name = fs::path(name).stem().string();
+  return whole;
 }
 
-std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text) {
+std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
+                          std::span<const Shot> shots) {
   if (arm == Arm::conceptual) return expand(form.conceptual, {{kProblemSlot, text}});
   const std::string hint = intervention.hint.empty() ? "" : intervention.hint + form.after_hint;
-  return expand(form.problem, {{kHintSlot, hint}, {kProblemSlot, text}});
+  const auto ask = [&](std::string_view problem) {
+    const std::string asked = intervention.after.empty()
+                                  ? std::string(problem)
+                                  : fmt::format("{}{}{}", problem, form.after_hint, intervention.after);
+    return expand(form.problem, {{kHintSlot, hint}, {kProblemSlot, asked}});
+  };
+  std::string prompt;
+  for (const Shot& shot : shots) prompt += ask(shot.problem) + form.before_reply + shot.reply + form.after_reply;
+  return prompt + ask(text);
+}
+
+std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const std::string& prompt,
+                             std::string_view reply) {
+  const std::size_t begin = reply.find_first_not_of(" \t\n");
+  const std::size_t end = reply.find_last_not_of(" \t\n");
+  const std::string_view plain = begin == std::string_view::npos ? "" : reply.substr(begin, end + 1 - begin);
+  return fmt::format("{}{}{}{}{}", prompt, form.before_reply, plain, form.after_reply,
+                     expand(form.problem, {{kHintSlot, ""}, {kProblemSlot, intervention.follow_up}}));
 }
 
 }  // namespace mathtrap

@@ -2,6 +2,7 @@
 // data files: prompts/forms/<name>.toml and prompts/interventions/<name>.toml.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,19 +24,50 @@ struct PromptForm {
   std::string problem;            ///< template for original and trap problems: {{problem}} and {{hint}} once each
   std::string conceptual;         ///< template for conceptual questions: {{problem}} once
   std::string after_hint;         ///< a blank or a line break, as the form likes
+  std::string before_reply;       ///< between a question and the reply to it, where a prompt holds both
+  std::string after_reply;        ///< between that reply and the next question
   std::vector<std::string> stop;  ///< strings at which a reply ends
 };
 
+/// How the shots of K-shot prompts are chosen; see shots.h.
+enum class ShotOrder { fixed, random, nearest };
+std::string_view to_string(ShotOrder order);
+
+/// What is done to help. The parts of "hint+5-shot+think" make one intervention.
 struct Intervention {
-  std::string name;
-  std::string hint;  ///< sentence put into the prompt of problems; empty for "none"
+  std::string name;            ///< as it was given
+  std::string hint;            ///< sentence put before problems; empty for none
+  std::string after = {};      ///< put behind problems, such as an opening of step-by-step thinking
+  std::string follow_up = {};  ///< what is asked in a second turn, when the first reply is there
+  int shots = 0;               ///< examples shown before the problem
+  int trap_shots = 0;          ///< of these, problems with a trap
+  ShotOrder shot_order = ShotOrder::fixed;
+  int votes = 1;  ///< replies of which the most common counts
+};
+
+/// An example in a prompt: a problem with a reply as it should be.
+struct Shot {
+  std::string id;  ///< of its record
+  std::string problem;
+  std::string reply;
+  bool is_trap = false;
 };
 
 /// Reads prompts/forms/<name>.toml, or the file when `name` ends in ".toml". Throws Error, listing the known forms.
 PromptForm load_prompt_form(const std::string& name);
+
+/// Parts joined with "+", each a name of prompts/interventions or the path of a .toml file; "K-shot", "K-shot:ORDER" or
+/// "K-shot:ORDER:T" (ORDER fixed, random or nearest; T of the K shots are traps, otherwise every other one, the first
+/// among them); or "vote:K". Throws Error: an unknown part, listing the known ones, and two parts that do the same.
 Intervention load_intervention(const std::string& name);
 
-/// The whole prompt. The hint is put before problems only: conceptual questions are asked without interventions' hints.
-std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text);
+/// The whole prompt. Interventions help with problems only: conceptual questions are asked as they are. Shots are asked
+/// in the words in which the problem is.
+std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
+                          std::span<const Shot> shots = {});
+
+/// The prompt of the second turn: the first, the reply to it, and the intervention's follow-up.
+std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const std::string& prompt,
+                             std::string_view reply);
 
 }  // namespace mathtrap

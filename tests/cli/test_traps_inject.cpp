@@ -18,7 +18,7 @@ using namespace mathtrap;
 namespace {
 
 std::string scaffold(const fs::path& folder) {
-  const std::string file = (folder / "mine.toml").string();
+  std::string file = (folder / "mine.toml").string();
   REQUIRE(run({"traps", "new", file, "--quiet", "--json"}).status == 0);
   return file;
 }

@@ -46,7 +46,7 @@ Json find_object(std::string_view reply) {
   for (int tried = 0; open != std::string_view::npos && tried < kMaxObjects; ++tried) {
     const std::size_t close = closing_bracket(reply, open);
     if (close != std::string_view::npos) {
-      const Json json = Json::parse(reply.substr(open, close + 1 - open), nullptr, false);
+      Json json = Json::parse(reply.substr(open, close + 1 - open), nullptr, false);
       if (json.is_object() && json.contains("problem")) return json;
     }
     open = reply.find('{', open + 1);
