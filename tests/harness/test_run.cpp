@@ -11,6 +11,7 @@
 #include "support/error.h"
 #include "support/interrupt.h"
 #include "support/log.h"
+#include "support/random.h"
 #include "tests/catch.h"
 #include "tests/harness/records.h"
 #include "tests/harness/scripted_model.h"
@@ -154,10 +155,14 @@ TEST_CASE("samples lie in the order of the plan, whatever order they finished in
   CHECK(run.run["dataset"]["records"] == kRecords);
 }
 
-TEST_CASE("a run killed at any moment ends with the same bytes when it is started again") {
+// Complaint 5: a crash that loses the finished work.
+TEST_CASE("complaint 5: a run killed at twenty random moments ends with the same bytes, and asks nothing twice") {
   const fs::path whole = fresh_path("whole");
   run_to_end(whole);
-  for (const std::size_t replies : {std::size_t{0}, std::size_t{1}, std::size_t{37}, kReplies - 1}) {
+  std::vector<std::size_t> moments = {0, 1, kReplies - 1};
+  Random random(5);
+  while (moments.size() < 20) moments.push_back(static_cast<std::size_t>(random.uniform_int(2, kReplies - 2)));
+  for (const std::size_t replies : moments) {
     const fs::path folder = fresh_path("killed");
     const int status = run_until(folder, replies, SIGKILL);
     REQUIRE(WIFSIGNALED(status));

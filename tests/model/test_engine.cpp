@@ -89,7 +89,8 @@ TEST_CASE("the published greedy reply of stories260K, from every form of the che
   }
 }
 
-TEST_CASE("a reply is the same alone, in any batch, with any chunk and any number of threads") {
+// Complaint 1 of harnesses' users: results that change with the batch size.
+TEST_CASE("complaint 1: a reply is the same alone, in any batch, with any chunk and any number of threads") {
   if (!has_shared_data(kStories)) return;
   const std::vector<GenerationRequest> requests = story_requests(32);
   std::vector<std::string> alone;
@@ -236,6 +237,25 @@ TEST_CASE("equal requests get one completion, each its own call") {
   for (const Completion& completion : completions) CHECK(completion.text == completions[0].text);
 }
 
+// Complaint 6: an automatic batch size that picks 1. In a batch a short reply is finished before a long one that was
+// asked for first.
+TEST_CASE("complaint 6: without a batch size requests are answered together") {
+  if (!has_shared_data(kStories)) return;
+  const auto order = [](int batch) {
+    Engine engine(shared_data(kStories).string(), options_of(batch, 512));
+    const std::vector<GenerationRequest> requests = {request("The dog", 60), request("Once upon a time", 2)};
+    std::vector<std::size_t> called;
+    engine.generate(requests, [&](std::size_t index, const Completion&) {
+      called.push_back(index);
+      return true;
+    });
+    return called;
+  };
+  CHECK(order(0) == std::vector<std::size_t>{1, 0});
+  CHECK(order(2) == std::vector<std::size_t>{1, 0});
+  CHECK(order(1) == std::vector<std::size_t>{0, 1});
+}
+
 TEST_CASE("generation stops when the caller says so") {
   if (!has_shared_data(kStories)) return;
   Engine engine(shared_data(kStories).string(), options_of(2, 512));
@@ -299,7 +319,8 @@ TEST_CASE("every format of weights gives nearly the same scores") {
   CHECK(narrow.score({&pair, 1}).front().logprob == Approx(expected).epsilon(0.01));
 }
 
-TEST_CASE("prefixes that were computed for another request change nothing") {
+// Complaint 12: temperature 0 that is not deterministic with a prefix cache.
+TEST_CASE("complaint 12: prefixes that were computed for another request change nothing") {
   if (!has_shared_data(kStories)) return;
   const std::string shared = "One day, a little boy named Tim found a red ball in the garden. He wanted to play";
   std::vector<GenerationRequest> requests;

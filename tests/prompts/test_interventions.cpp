@@ -88,7 +88,8 @@ TEST_CASE("a second turn holds the first, its reply and the follow-up") {
         "Question: What?\nAnswer: It is 3.\nQuestion: Sure?\nAnswer:");
 }
 
-TEST_CASE("the chat forms frame questions, shots and second turns as those models were trained") {
+TEST_CASE(
+    "complaint 7: the chat forms frame questions as those models were trained, without a begin-of-text of their own") {
   const Intervention none{"none", ""};
   const std::vector<Shot> one = {kShots[1]};
   CHECK(render_prompt(load_prompt_form("chatml"), none, Arm::trap, "Q", one) ==
@@ -100,7 +101,7 @@ TEST_CASE("the chat forms frame questions, shots and second turns as those model
         "<|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
   CHECK(render_prompt(load_prompt_form("vicuna"), none, Arm::trap, "Q", one) ==
         "USER: Sum? ASSISTANT: It is 3.</s>USER: Q ASSISTANT:");
-  // The tokenizer puts the one begin-of-text in front: a form that held it, too, would have two (complaint 7).
+  // The tokenizer puts the one begin-of-text in front: a form that held it, too, would have two.
   for (const char* name : {"plain", "alpaca", "chatml", "llama-2", "llama-3", "vicuna"}) {
     const std::string prompt = render_prompt(load_prompt_form(name), none, Arm::trap, "Q");
     INFO(name);

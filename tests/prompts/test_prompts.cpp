@@ -85,7 +85,8 @@ TEST_CASE("names that are not there are answered with those that are") {
   const std::string form = error_of([] { load_prompt_form("fancy"); });
   CHECK(contains(form, "\"fancy\""));
   CHECK(contains(form, "alpaca, chatml, llama-2"));
-  CHECK(contains(error_of([] { load_intervention("../forms/plain"); }), "check, hint, hint-check, hint-trap, none, think"));
+  CHECK(contains(error_of([] { load_intervention("../forms/plain"); }),
+                 "check, hint, hint-check, hint-trap, none, think"));
   CHECK(contains(error_of([] { load_intervention(""); }), "check, hint, hint-check, hint-trap, none, think"));
   CHECK(contains(error_of([] { load_prompt_form("/nowhere/form.toml"); }), "/nowhere/form.toml"));
   CHECK(contains(error_of([] { parse_arm("conceptual"); }), "original, trap, concept"));
