@@ -51,11 +51,12 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
   return fmt::format(
       "mathtrap eval --model {} --dataset {} --arms {} --interventions {} --prompt-form {} --limit {} --seed {} "
       "--max-new-tokens {} --temperature {} --top-k {} --top-p {} --min-p {} --device {} --dtype {} --batch-size {} "
-      "--threads {} --log-dir {}{}{}{}",
+      "--threads {} --log-dir {}{}{}{}{}",
       options.model, evaluation.dataset, fmt::join(evaluation.arms, ","), fmt::join(evaluation.interventions, ","),
       evaluation.prompt_form, evaluation.limit, common.seed, generation.max_new_tokens, generation.temperature,
       generation.top_k, generation.top_p, generation.min_p, options.engine.device, options.engine.dtype,
       options.batch_size, common.threads, folder.string(),
+      evaluation.epochs == 1 ? "" : fmt::format(" --epochs {}", evaluation.epochs),
       evaluation.shots.empty() ? "" : " --shots " + evaluation.shots,
       evaluation.drop_contaminated ? " --drop-contaminated" : "",
       evaluation.cache.empty() ? "" : " --cache " + evaluation.cache);
@@ -119,6 +120,8 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   command->add_option("--shots", evaluation.shots, "Data set of the few-shot examples (default: ten of our own)");
   command->add_flag("--drop-contaminated", evaluation.drop_contaminated,
                     "Leave out problems that the shots show; else they are refused");
+  command->add_option("--epochs", evaluation.epochs, "Ask each question so often, with other seeds")
+      ->capture_default_str();
   command->add_option("--cache", evaluation.cache,
                       "SQLite file that keeps replies from run to run, by model, prompt and options (default: none)");
   command->add_option("--prompt-form", evaluation.prompt_form, "A name of prompts/forms, or the path of a .toml file")

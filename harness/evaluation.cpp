@@ -95,6 +95,7 @@ Sample make_sample(const Question& question, const std::vector<Vote>& votes) {
   sample.intervention = question.intervention;
   sample.trap_type = question.trap_type;
   sample.cluster = question.cluster;
+  sample.epoch = question.epoch;
   sample.prompt = votes[chosen].prompt;
   sample.first_reply = valid_utf8(votes[chosen].first_reply);
   sample.reply = replies[chosen];
@@ -299,6 +300,7 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
   plan_options.form = load_prompt_form(options.prompt_form);
   plan_options.generation = options.generation;
   plan_options.generation.seed = options.seed;
+  plan_options.epochs = options.epochs;
   DatasetChoice dataset = choose_dataset(options.dataset, options.limit, options.seed);
   prove_instances(dataset.records, available_threads());
   const std::string left_out = add_shots(options, dataset.records, plan_options);
@@ -318,6 +320,7 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
       {"prompts", describe_prompts(plan_options)},
       {"arms", options.arms},
       {"seed", options.seed},
+      {"epochs", options.epochs},
       {"generation",
        {{"max_new_tokens", generation.max_new_tokens},
         {"temperature", generation.temperature},

@@ -22,6 +22,7 @@ struct EvaluationOptions {
   bool drop_contaminated = false;  ///< leave out problems that the shots show, else they are refused
   std::string prompt_form = "plain";
   std::string cache = {};  ///< SQLite file for replies; empty: none
+  int epochs = 1;          ///< how often each question is asked
   std::size_t limit = 0;   ///< records; 0: all (families: kDefaultInstances)
   std::uint64_t seed = 0;
   GenerationOptions generation;  ///< its seed is not used: `seed` is

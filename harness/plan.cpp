@@ -15,6 +15,8 @@
 namespace mathtrap {
 namespace {
 
+constexpr int kMaxEpochs = 1000;
+
 /// A question of an arm, before an intervention is put to it.
 struct Item {
   std::string id;  ///< "<record>/<arm>"
@@ -103,7 +105,11 @@ std::uint64_t seed_of_vote(std::uint64_t seed, int vote) {
   return vote == 0 ? seed : hash64(fmt::format("{} vote {}", seed, vote));
 }
 
-Question ask(const Item& item, std::size_t place, const PlanOptions& options) {
+std::uint64_t seed_of_epoch(std::uint64_t seed, int epoch) {
+  return epoch == 0 ? seed : hash64(fmt::format("{} epoch {}", seed, epoch));
+}
+
+Question ask(const Item& item, std::size_t place, int epoch, const PlanOptions& options) {
   const Intervention& intervention = options.interventions[place];
   const bool is_problem = item.reference.arm != Arm::conceptual;
   std::vector<Shot> shots;
@@ -113,10 +119,11 @@ Question ask(const Item& item, std::size_t place, const PlanOptions& options) {
   GenerationRequest request{
       render_prompt(options.form, intervention, item.reference.arm, item.reference.problem, shots), options.generation};
   request.options.stop.insert(request.options.stop.end(), options.form.stop.begin(), options.form.stop.end());
-  request.options.seed = hash64(fmt::format("{} {}", options.generation.seed, item.id));
+  request.options.seed = seed_of_epoch(hash64(fmt::format("{} {}", options.generation.seed, item.id)), epoch);
   std::vector<std::uint64_t> seeds;
   for (int vote = 0; vote < intervention.votes; ++vote) seeds.push_back(seed_of_vote(request.options.seed, vote));
-  return {item.id + "/" + intervention.name,
+  return {fmt::format("{}/{}{}", item.id, intervention.name, epoch == 0 ? "" : fmt::format("#{}", epoch + 1)),
+          epoch,
           intervention.name,
           item.trap_type,
           item.cluster,
@@ -127,6 +134,13 @@ Question ask(const Item& item, std::size_t place, const PlanOptions& options) {
 }
 
 void check_options(const PlanOptions& options) {
+  if (options.epochs < 1 || options.epochs > kMaxEpochs) {
+    throw Error(fmt::format("--epochs {}: a number from 1 to {} is wanted", options.epochs, kMaxEpochs));
+  }
+  if (options.epochs > 1 && options.generation.temperature == 0) {
+    throw Error(
+        fmt::format("--epochs {}: at --temperature 0 all replies are the same; choose another", options.epochs));
+  }
   std::set<std::string> names;
   for (const Intervention& intervention : options.interventions) {
     if (!names.insert(intervention.name).second) {
@@ -172,7 +186,9 @@ Plan make_plan(std::span<const Record> records, const PlanOptions& options) {
     for (const Record& record : records) list.add(record);
     list.describe(plan.notes);
     for (std::size_t place = 0; place < options.interventions.size(); ++place) {
-      for (const Item& item : list.items()) plan.questions.push_back(ask(item, place, options));
+      for (int epoch = 0; epoch < options.epochs; ++epoch) {
+        for (const Item& item : list.items()) plan.questions.push_back(ask(item, place, epoch, options));
+      }
     }
   }
   if (plan.questions.empty()) throw Error("there is nothing to ask: the data set has no questions for these arms");

@@ -19,11 +19,14 @@ struct PlanOptions {
   std::vector<Intervention> interventions;  ///< in the order of the plan
   PromptForm form;
   std::vector<Record> shots = {};  ///< from which few-shot examples are taken
+  int epochs = 1;                  ///< how often each question is asked
   GenerationOptions generation;  ///< of every reply; the form's stop strings are added, the seed is mixed per question
 };
 
 struct Question {
-  std::string id;  ///< "<record>/<arm>/<intervention>", of concepts "<record>/concept.<n>/<intervention>", n from 1
+  std::string id;  ///< "<record>/<arm>/<intervention>", of concepts "<record>/concept.<n>/<intervention>", n from 1; of
+                   ///< later epochs with "#2", "#3", …
+  int epoch = 0;   ///< counted from 0
   std::string intervention;
   std::optional<TrapType> trap_type;  ///< nothing when the question stands for records of several types
   std::string cluster;                ///< questions of one original share it

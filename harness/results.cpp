@@ -1,6 +1,7 @@
 #include "harness/results.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mathtrap {
 namespace {
@@ -47,6 +48,54 @@ Group make_group(const std::vector<const Sample*>& samples, const TrapType* trap
   return group;
 }
 
+/// The id of the question's first epoch.
+std::string without_epoch(const Sample& sample) {
+  return sample.epoch == 0 ? sample.id : sample.id.substr(0, sample.id.rfind('#'));
+}
+
+/// The replies to each question, in the order of the epochs.
+std::map<std::string, std::vector<const Sample*>> by_question(const std::vector<const Sample*>& samples) {
+  std::map<std::string, std::vector<const Sample*>> questions;
+  for (const Sample* sample : samples) questions[without_epoch(*sample)].push_back(sample);
+  return questions;
+}
+
+EpochResults make_epochs(const std::vector<const Sample*>& samples) {
+  EpochResults results;
+  results.arm = samples.front()->arm;
+  results.intervention = samples.front()->intervention;
+  for (const Sample* sample : samples) results.epochs = std::max(results.epochs, sample->epoch + 1);
+  const auto questions = by_question(samples);
+  std::vector<Outcome> outcomes;
+  std::map<int, double> sums;
+  for (const auto& [id, replies] : questions) {
+    const auto correct = static_cast<std::size_t>(std::count_if(
+        replies.begin(), replies.end(), [](const Sample* sample) { return is_correct(sample->verdict); }));
+    outcomes.push_back({replies.front()->cluster, 2 * correct > replies.size()});
+    for (int k = 1; k <= results.epochs; k = k == results.epochs ? k + 1 : std::min(2 * k, results.epochs)) {
+      const auto tries = std::min(static_cast<std::size_t>(k), replies.size());
+      sums[k] += pass_at_k(replies.size(), correct, tries);
+    }
+  }
+  results.majority = proportion_of(outcomes);
+  for (const auto& [k, sum] : sums) results.pass_at[k] = sum / static_cast<double>(questions.size());
+  return results;
+}
+
+Json epochs_json(const EpochResults& epochs) {
+  Json pass_at = Json::object();
+  for (const auto& [k, value] : epochs.pass_at) pass_at[std::to_string(k)] = value;
+  return {{"arm", to_string(epochs.arm)},
+          {"intervention", epochs.intervention},
+          {"epochs", epochs.epochs},
+          {"majority",
+           {{"n", epochs.majority.n},
+            {"correct", epochs.majority.successes},
+            {"accuracy", epochs.majority.value},
+            {"ci95", {epochs.majority.ci95.low, epochs.majority.ci95.high}}}},
+          {"pass_at", pass_at}};
+}
+
 Json interval(const Interval& ci95) {
   return Json::array({ci95.low, ci95.high});
 }
@@ -88,7 +137,7 @@ Json ratio_json(const InterventionRatio& entry) {
 }  // namespace
 
 Results summarise(const std::string& model, const std::string& dataset, std::span<const Sample> samples) {
-  Results results{model, dataset, {}, {}};
+  Results results{model, dataset, {}, {}, {}, {}};
   const auto arms = distinct<Arm>(samples, [](const Sample& sample) { return sample.arm; });
   const auto interventions = distinct<std::string>(samples, [](const Sample& sample) { return sample.intervention; });
   const auto add_groups = [&](Arm arm, const TrapType* trap_type) {
@@ -107,6 +156,16 @@ Results summarise(const std::string& model, const std::string& dataset, std::spa
     if (traps.empty() || originals.empty()) continue;
     results.ratios.push_back({intervention, ratio_of(outcomes_of(traps, false), outcomes_of(originals, false))});
   }
+  results.comparisons = compare_interventions(samples);
+  if (std::none_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.epoch > 0; })) {
+    return results;
+  }
+  for (const Arm arm : arms) {
+    for (const std::string& intervention : interventions) {
+      const auto selected = select(samples, arm, intervention, nullptr);
+      if (!selected.empty()) results.epochs.push_back(make_epochs(selected));
+    }
+  }
   return results;
 }
 
@@ -115,7 +174,11 @@ Json to_json(const Results& results) {
   for (const Group& group : results.groups) groups.push_back(group_json(group));
   Json ratios = Json::array();
   for (const InterventionRatio& ratio : results.ratios) ratios.push_back(ratio_json(ratio));
-  return {{"model", results.model}, {"dataset", results.dataset}, {"groups", groups}, {"ratio", ratios}};
+  Json json = {{"model", results.model}, {"dataset", results.dataset}, {"groups", groups}, {"ratio", ratios}};
+  json["comparisons"] = Json::array();
+  for (const ConditionComparison& row : results.comparisons) json["comparisons"].push_back(to_json(row));
+  for (const EpochResults& epochs : results.epochs) json["epochs"].push_back(epochs_json(epochs));
+  return json;
 }
 
 }  // namespace mathtrap

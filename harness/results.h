@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/comparison.h"
 #include "harness/sample.h"
 #include "harness/statistics.h"
 #include "support/json.h"
@@ -23,6 +24,16 @@ struct Group {
   std::map<Verdict, std::size_t> verdicts;
 };
 
+/// What several epochs say of the same questions.
+struct EpochResults {
+  Arm arm = Arm::original;
+  std::string intervention;
+  int epochs = 0;
+  Proportion majority;  ///< questions of which more than half of the replies are right
+  /// pass@k for k = 1, 2, 4, … and the number of epochs (paired_statistics.h), mean over the questions.
+  std::map<int, double> pass_at;
+};
+
 struct InterventionRatio {
   std::string intervention;
   std::optional<Ratio> ratio;  ///< strict trap accuracy / original accuracy; nothing when no original was solved
@@ -32,14 +43,18 @@ struct Results {
   std::string model;
   std::string dataset;
   std::vector<Group> groups;  ///< arms and interventions in the samples' order; after each arm's, the same by trap type
-  std::vector<InterventionRatio> ratios;  ///< of the interventions under which both arms were asked
+  std::vector<InterventionRatio> ratios;         ///< of the interventions under which both arms were asked
+  std::vector<EpochResults> epochs;              ///< empty when each question was asked once
+  std::vector<ConditionComparison> comparisons;  ///< of the interventions with the first one
 };
 
 Results summarise(const std::string& model, const std::string& dataset, std::span<const Sample> samples);
 
 /// {"model","dataset","groups":[{"arm","intervention","trap_type","n","correct","accuracy","ci95","unscored","cut_off",
 /// "clusters","effective_n","verdicts", and for traps "lenient":{"correct","accuracy","ci95"}}],
-/// "ratio":[{"intervention","value","ci95"}]}. A ratio without a value is null, as is an unbounded limit.
+/// "ratio":[{"intervention","value","ci95"}],"comparisons":[…] (comparison.h), and with several epochs
+/// "epochs":[{"arm","intervention","epochs","majority":{"n","correct","accuracy","ci95"},"pass_at":{"1":…}}]}. A ratio
+/// without a value is null, as is an unbounded limit.
 Json to_json(const Results& results);
 
 }  // namespace mathtrap

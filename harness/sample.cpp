@@ -22,6 +22,7 @@ std::string write_sample(const Sample& sample) {
       {"reason", sample.reason},
       {"reference", sample.reference},
   };
+  if (sample.epoch != 0) line["epoch"] = sample.epoch;
   if (!sample.first_reply.empty()) line["first_reply"] = sample.first_reply;
   if (!sample.other_votes.empty()) line["other_votes"] = sample.other_votes;
   // An answer cut from a reply may end within a character.
@@ -42,6 +43,7 @@ Sample parse_sample(std::string_view line, const Place& place) {
   sample.cluster = text("cluster");
   sample.prompt = text("prompt");
   sample.reply = text("reply");
+  if (fields.contains("epoch")) sample.epoch = static_cast<int>(json_int(fields, "epoch", place));
   if (fields.contains("first_reply")) sample.first_reply = text("first_reply");
   if (fields.contains("other_votes")) {
     for (const Json& vote : fields["other_votes"]) {

@@ -19,6 +19,7 @@ struct Sample {
   std::string intervention;
   std::optional<TrapType> trap_type;
   std::string cluster;
+  int epoch = 0;  ///< counted from 0: which time the question is asked
   std::string prompt;
   std::string reply;                          ///< the completion alone, as valid UTF-8
   std::string first_reply = {};               ///< of two turns the first; `reply` is the second
@@ -34,7 +35,7 @@ struct Sample {
 
 /// One line without its end: {"id","arm","intervention","trap_type","cluster","prompt","reply","prompt_tokens",
 /// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}, and where they are
-/// "first_reply" and "other_votes".
+/// "epoch", "first_reply" and "other_votes".
 std::string write_sample(const Sample& sample);
 /// Throws Error naming the place and field.
 Sample parse_sample(std::string_view line, const Place& place);

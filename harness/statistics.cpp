@@ -75,11 +75,15 @@ Proportion proportion_of(std::span<const Outcome> outcomes) {
   return result;
 }
 
+double cluster_correlation(std::span<const Outcome> a, std::span<const Outcome> b) {
+  return correlation(residuals_of(a, proportion_of(a).value), residuals_of(b, proportion_of(b).value));
+}
+
 std::optional<Ratio> ratio_of(std::span<const Outcome> numerator, std::span<const Outcome> denominator) {
   const Proportion a = proportion_of(numerator);
   const Proportion b = proportion_of(denominator);
   if (a.n == 0 || b.successes == 0) return std::nullopt;
-  const double r = correlation(residuals_of(numerator, a.value), residuals_of(denominator, b.value));
+  const double r = cluster_correlation(numerator, denominator);
   const auto limit = [&](double a_limit, double b_limit, double sign) -> std::optional<double> {
     const double scale = b_limit * (2 * b.value - b_limit);
     if (scale <= 0) return std::nullopt;

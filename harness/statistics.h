@@ -37,6 +37,9 @@ Interval wilson_interval(double proportion, double n);
 /// are successes, or none, no variance is seen: then effective_n is the number of clusters.
 Proportion proportion_of(std::span<const Outcome> outcomes);
 
+/// Correlation of two means over the clusters that both have, -1 to 1; 0 where one of them has no spread.
+double cluster_correlation(std::span<const Outcome> a, std::span<const Outcome> b);
+
 struct Ratio {
   double value = 0;
   double low = 0;

@@ -82,6 +82,25 @@ std::string types_section(const Results& results) {
   return text;
 }
 
+std::string comparisons_section(const Results& results) {
+  if (results.comparisons.empty()) return {};
+  std::string text = "\n## Interventions compared\n\n";
+  text += row(
+      {"arm", "interventions", "change (95% interval)", "gained", "lost", "p (McNemar)", "p (clusters)", "p (Holm)"});
+  text += row({"---", "---", "--:", "--:", "--:", "--:", "--:", "--:"});
+  for (const ConditionComparison& item : results.comparisons) {
+    const PairedComparison& paired = item.paired;
+    text += row({std::string(to_string(item.arm)), escaped(fmt::format("{} → {}", item.before, item.after)),
+                 fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * paired.difference, 100 * paired.ci95.low,
+                             100 * paired.ci95.high),
+                 std::to_string(paired.gained), std::to_string(paired.lost), fmt::format("{:.2g}", paired.mcnemar_p),
+                 fmt::format("{:.2g}", paired.permutation_p), fmt::format("{:.2g}", paired.holm_p)});
+  }
+  return text +
+         "\nThe same questions under both; changes in points. *p (clusters)* is an exact sign-flip test over original "
+         "problems, *p (Holm)* the same corrected for all rows.\n";
+}
+
 std::string facts_section(const Json& run) {
   std::string text = "\n## The run\n\n";
   text += row({"", ""}) + row({"---", "---"});
@@ -94,7 +113,7 @@ std::string facts_section(const Json& run) {
 std::string markdown_report(const StoredRun& run) {
   const Results& results = run.results;
   return fmt::format("# {} on {}\n\n", escaped(results.model), escaped(results.dataset)) + arms_section(results) +
-         ratio_section(results) + types_section(results) + facts_section(run.run);
+         ratio_section(results) + comparisons_section(results) + types_section(results) + facts_section(run.run);
 }
 
 }  // namespace mathtrap
