@@ -117,7 +117,7 @@ Sample make_sample(const Question& question, const std::vector<Vote>& votes) {
 /// The plan's questions, and the samples that answer them so far.
 class Progression {
  public:
-  Progression(const Plan& plan, const RunStore& store) : plan_(plan) {
+  Progression(const Plan& plan, const RunStore& store) {
     std::map<std::string, std::size_t> index;
     for (std::size_t i = 0; i < plan.questions.size(); ++i) index.emplace(plan.questions[i].id, i);
     samples_.resize(plan.questions.size());
@@ -155,7 +155,6 @@ class Progression {
   }
 
  private:
-  const Plan& plan_;
   std::vector<std::optional<Sample>> samples_;
   std::size_t done_ = 0;
 };

@@ -108,6 +108,15 @@ std::string results_table(const Results& results) {
   for (const InterventionRatio& entry : results.ratios) {
     text += fmt::format("trap / original, {}: {}\n", entry.intervention, ratio_text(entry.ratio));
   }
+  if (!results.comparisons.empty()) text += "\n";
+  for (const ConditionComparison& item : results.comparisons) {
+    // Conceptual questions are asked as they are under every intervention.
+    if (item.arm == Arm::conceptual) continue;
+    const PairedComparison& paired = item.paired;
+    text += fmt::format("{} → {}, {}: {:+.1f} points ({:+.1f} to {:+.1f}), p = {:.2g} after Holm\n", item.before,
+                        item.after, to_string(item.arm), 100 * paired.difference, 100 * paired.ci95.low,
+                        100 * paired.ci95.high, paired.holm_p);
+  }
   const std::string types = types_table(results);
   return types.empty() ? text : text + "\n" + types;
 }

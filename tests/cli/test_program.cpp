@@ -102,6 +102,42 @@ TEST_CASE("the shipped model owns the mathematics and the concepts: the default 
   CHECK(seen == 4);
 }
 
+TEST_CASE("compare pairs two runs, names what changed, and fails a job on request") {
+  const fs::path before = fresh_folder("compare-before");
+  const fs::path after = fresh_folder("compare-after");
+  const auto evaluate = [](const fs::path& folder, const std::string& model) {
+    return run({"eval", "--model", model, "--limit", "8", "--arms", "trap,original", "--interventions", "none",
+                "--max-new-tokens", "60", "--quiet", "--log-dir", folder.string()});
+  };
+  REQUIRE(evaluate(before, "zoo:organism").status == 0);
+  // The same replies, but those to traps: a model that sees through them.
+  std::string replies;
+  for_each_line(before / "samples.jsonl", [&](std::string_view line, std::size_t) {
+    Json sample = parse_json(line, {});
+    if (sample["arm"] == "trap")
+      sample["reply"] = "This has no answer, because " + json_string(sample, "reference", {});
+    replies += sample.dump() + "\n";
+  });
+  const fs::path file = fresh_folder("compare-replies") / "replies.jsonl";
+  write_file_atomically(file, replies);
+  REQUIRE(evaluate(after, "replay:" + file.string()).status == 0);
+
+  const Outcome outcome = run({"compare", before.string(), after.string(), "--json"});
+  INFO(outcome.errors);
+  REQUIRE(outcome.status == 0);
+  const Json json = parse_json(outcome.output, {});
+  REQUIRE(json["rows"].size() == 2);
+  CHECK(json["rows"][0]["arm"] == "trap");
+  CHECK(json["rows"][0]["n"] == 8);
+  CHECK(json["rows"][0]["accuracy"][1] == 1.0);
+  CHECK(json["rows"][0]["changed"].size() == json["rows"][0]["gained"].get<std::size_t>());
+  CHECK(json["rows"][1]["changed"].empty());
+  CHECK(run({"compare", before.string(), after.string(), "--fail-under", "0"}).status == 0);
+  CHECK(run({"compare", after.string(), before.string(), "--fail-under", "0"}).status == 1);
+  CHECK(run({"compare", after.string(), before.string(), "--fail-under", "100"}).status == 0);
+  CHECK(run({"compare", before.string(), "/nowhere"}).status == 2);
+}
+
 TEST_CASE("a run killed in the middle and started again ends with the same results") {
   const fs::path whole = fresh_folder("whole");
   REQUIRE(run(small_evaluation(whole)).status == 0);
