@@ -65,11 +65,10 @@ Sample make_sample(const Question& question, const Completion& completion) {
   sample.prompt_tokens = completion.prompt_tokens;
   sample.completion_tokens = completion.completion_tokens;
   sample.finish_reason = to_string(completion.finish_reason);
-  Judgement judgement = judge_reply(question.reference, sample.reply, completion.finish_reason == FinishReason::length);
-  sample.verdict = judgement.verdict;
-  sample.answer = std::move(judgement.answer);
-  sample.reason = std::move(judgement.reason);
   sample.reference = question.reference.text;
+  sample.problem = question.reference.problem;
+  sample.evidence = question.reference.evidence;
+  sample.core = question.reference.core;
   return sample;
 }
 
@@ -120,8 +119,47 @@ class Progression {
   std::size_t done_ = 0;
 };
 
+/// Replies on their way to a verdict and into the store: as many at once as the judge likes.
+class Judging {
+ public:
+  Judging(Progression& progression, Judge& judge, RunStore& store)
+      : progression_(progression), judge_(judge), store_(store) {}
+
+  void take(std::size_t index, Sample sample) {
+    waiting_.emplace_back(index, std::move(sample));
+    if (waiting_.size() >= judge_.batch()) judge_waiting();
+  }
+
+  /// What an interrupt leaves without a verdict is not stored: it is asked again.
+  void judge_waiting() {
+    std::vector<ReplyToJudge> replies;
+    replies.reserve(waiting_.size());
+    for (const auto& [index, sample] : waiting_) {
+      replies.push_back({&progression_.question(index).reference, sample.reply,
+                         sample.finish_reason == to_string(FinishReason::length)});
+    }
+    auto judgements = judge_.judge(replies);
+    for (std::size_t i = 0; i < waiting_.size(); ++i) {
+      if (!judgements[i]) continue;
+      auto& [index, sample] = waiting_[i];
+      sample.verdict = judgements[i]->verdict;
+      sample.answer = std::move(judgements[i]->answer);
+      sample.reason = std::move(judgements[i]->reason);
+      store_.append(sample);
+      progression_.put(index, std::move(sample));
+    }
+    waiting_.clear();
+  }
+
+ private:
+  Progression& progression_;
+  Judge& judge_;
+  RunStore& store_;
+  std::vector<std::pair<std::size_t, Sample>> waiting_;
+};
+
 /// Asks everything that is open, until all is answered or the run is interrupted.
-void ask_open_questions(Progression& progression, ModelUnderTest& model, RunStore& store) {
+void ask_open_questions(Progression& progression, ModelUnderTest& model, Judge& judge, RunStore& store) {
   const std::vector<std::size_t> open = progression.open_questions();
   if (open.empty()) return;
   std::vector<GenerationRequest> requests;
@@ -129,14 +167,15 @@ void ask_open_questions(Progression& progression, ModelUnderTest& model, RunStor
   for (const std::size_t index : open) requests.push_back(progression.question(index).request);
   Progress progress("evaluating", progression.total(), "replies");
   progress.start_at(progression.done());
+  Judging judging(progression, judge, store);
   model.answer(requests, [&](std::size_t request, const Completion& completion) {
     const std::size_t index = open[request];
-    Sample sample = make_sample(progression.question(index), completion);
-    store.append(sample);
-    progression.put(index, std::move(sample));
+    judging.take(index, make_sample(progression.question(index), completion));
     progress.update(progression.done());
     return !interrupted();
   });
+  judging.judge_waiting();
+  progress.update(progression.done());
 }
 
 }  // namespace
@@ -177,16 +216,17 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
 }
 
 std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model,
-                                        const std::filesystem::path& folder, const Json& arguments) {
+                                        Judge& judge, const std::filesystem::path& folder, const Json& arguments) {
   Json description = evaluation.description;
   description["model"] = model.description();
+  description["judge"] = judge.description();
   RunStore store(folder, description, arguments);
   Progression progression(evaluation.plan, store);
   if (progression.done() != 0) {
     note(fmt::format("continuing {}: {} of {} replies are there", folder.string(), progression.done(),
                      progression.total()));
   }
-  ask_open_questions(progression, model, store);
+  ask_open_questions(progression, model, judge, store);
   if (progression.done() < progression.total()) {
     note(fmt::format("stopped with {} of {} replies; the same command with --log-dir {} goes on", progression.done(),
                      progression.total(), folder.string()));
@@ -196,6 +236,12 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
   store.finish(samples, summarise(json_string(description["model"], "name", {}),
                                   json_string(description["dataset"], "name", {}), samples));
   return read_run(folder);
+}
+
+std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model,
+                                        const std::filesystem::path& folder, const Json& arguments) {
+  const auto rules = open_judge("rules", {});
+  return run_evaluation(evaluation, model, *rules, folder, arguments);
 }
 
 }  // namespace mathtrap
