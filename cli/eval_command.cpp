@@ -22,6 +22,8 @@ struct CommandOptions {
   std::string model = "zoo:organism";
   std::string batch_size = "auto";
   std::string log_dir;
+  std::string judge = "rules";
+  JudgeOptions judging;
 };
 
 int parse_batch_size(const std::string& text) {
@@ -51,11 +53,11 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
   return fmt::format(
       "mathtrap eval --model {} --dataset {} --arms {} --interventions {} --prompt-form {} --limit {} --seed {} "
       "--max-new-tokens {} --temperature {} --top-k {} --top-p {} --min-p {} --device {} --dtype {} --batch-size {} "
-      "--threads {} --log-dir {}{}{}{}{}",
+      "--threads {} --judge {} --judge-max-new-tokens {} --log-dir {}{}{}{}{}",
       options.model, evaluation.dataset, fmt::join(evaluation.arms, ","), fmt::join(evaluation.interventions, ","),
       evaluation.prompt_form, evaluation.limit, common.seed, generation.max_new_tokens, generation.temperature,
       generation.top_k, generation.top_p, generation.min_p, options.engine.device, options.engine.dtype,
-      options.batch_size, common.threads, folder.string(),
+      options.batch_size, common.threads, options.judge, options.judging.max_new_tokens, folder.string(),
       evaluation.epochs == 1 ? "" : fmt::format(" --epochs {}", evaluation.epochs),
       evaluation.shots.empty() ? "" : " --shots " + evaluation.shots,
       evaluation.drop_contaminated ? " --drop-contaminated" : "",
@@ -78,13 +80,17 @@ int run(CommandOptions& options, const CommonOptions& common) {
   options.evaluation.seed = common.seed;
   options.engine.batch_size = parse_batch_size(options.batch_size);
   check_model_name(options.model);
+  check_judge_name(options.judge);
   const PreparedEvaluation evaluation = prepare_evaluation(options.evaluation, MATHTRAP_VERSION);
   for (const std::string& line : evaluation.plan.notes) note(line);
   prepare_runtime(common.threads);
   const auto model = open_model(options.model, options.engine);
+  options.judging.engine = options.engine;
+  const auto judge = open_judge(options.judge, options.judging);
   const std::filesystem::path folder =
       options.log_dir.empty() ? fresh_log_dir() : std::filesystem::path(options.log_dir);
-  const auto stored = run_evaluation(evaluation, *model, folder, {{"command", command_line(options, common, folder)}});
+  const auto stored =
+      run_evaluation(evaluation, *model, *judge, folder, {{"command", command_line(options, common, folder)}});
   if (!stored) return 1;
   print_results(*stored, write_reports(*stored, folder), folder, common.json);
   return 0;
@@ -141,6 +147,15 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
       ->capture_default_str();
   command->add_option("--device", options->engine.device, "cpu or cuda:N")->capture_default_str();
   command->add_option("--dtype", options->engine.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
+  command
+      ->add_option("--judge", options->judge,
+                   "rules, llm:MODEL, vote:A,B,C or cascade:rules,llm:MODEL; see judge --help")
+      ->capture_default_str();
+  command
+      ->add_option("--judge-max-new-tokens", options->judging.max_new_tokens,
+                   "Longest reply of a judging model, in tokens")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   command->add_option("--log-dir", options->log_dir,
                       "Folder of the run; a run that lies there goes on (default: runs/<date-time>)");
   command->callback([options, &common, &action] { action = [options, &common] { return run(*options, common); }; });

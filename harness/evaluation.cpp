@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "harness/contamination.h"
 #include "harness/dataset_choice.h"
+#include "harness/interview.h"
 #include "harness/reply_cache.h"
-#include "harness/vote.h"
 #include "model/runtime.h"
 #include "prompts/shots.h"
 #include "support/error.h"
@@ -17,7 +16,6 @@
 #include "support/hash.h"
 #include "support/interrupt.h"
 #include "support/log.h"
-#include "support/progress.h"
 #include "traps/proof/flaw.h"
 
 namespace mathtrap {
@@ -69,197 +67,6 @@ void check_generation(const GenerationOptions& generation) {
     throw Error(fmt::format("--max-new-tokens {}: a number from 1 is wanted", generation.max_new_tokens));
   }
 }
-
-/// A tokenizer may cut a reply within a character; files hold whole ones.
-std::string valid_utf8(const std::string& text) {
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
-}
-
-/// What one vote on a question came to: the reply that counts, and the one before it where there are two turns.
-struct Vote {
-  std::string first_reply;
-  std::string prompt;  ///< of the reply that counts
-  Completion completion;
-  bool finished = false;
-};
-
-Sample make_sample(const Question& question, const std::vector<Vote>& votes) {
-  std::vector<std::string> replies;
-  replies.reserve(votes.size());
-  for (const Vote& vote : votes) replies.push_back(valid_utf8(vote.completion.text));
-  const std::size_t chosen = replies.size() == 1 ? 0 : majority_reply(question.reference.arm, replies);
-  const Completion& completion = votes[chosen].completion;
-  Sample sample;
-  sample.id = question.id;
-  sample.arm = question.reference.arm;
-  sample.intervention = question.intervention;
-  sample.trap_type = question.trap_type;
-  sample.cluster = question.cluster;
-  sample.epoch = question.epoch;
-  sample.prompt = votes[chosen].prompt;
-  sample.first_reply = valid_utf8(votes[chosen].first_reply);
-  sample.reply = replies[chosen];
-  replies.erase(replies.begin() + static_cast<std::ptrdiff_t>(chosen));
-  sample.other_votes = std::move(replies);
-  for (const Vote& vote : votes) {
-    sample.prompt_tokens += vote.completion.prompt_tokens;
-    sample.completion_tokens += vote.completion.completion_tokens;
-  }
-  sample.finish_reason = to_string(completion.finish_reason);
-  Judgement judgement = judge_reply(question.reference, sample.reply, completion.finish_reason == FinishReason::length);
-  sample.verdict = judgement.verdict;
-  sample.answer = std::move(judgement.answer);
-  sample.reason = std::move(judgement.reason);
-  sample.reference = question.reference.text;
-  return sample;
-}
-
-/// The plan's questions, and the samples that answer them so far.
-class Progression {
- public:
-  Progression(const Plan& plan, const RunStore& store) {
-    std::map<std::string, std::size_t> index;
-    for (std::size_t i = 0; i < plan.questions.size(); ++i) index.emplace(plan.questions[i].id, i);
-    samples_.resize(plan.questions.size());
-    for (const Sample& sample : store.finished()) {
-      const auto found = index.find(sample.id);
-      if (found == index.end()) {
-        throw Error(fmt::format("{}: samples.jsonl holds \"{}\", which is no question of this run",
-                                store.folder().string(), sample.id));
-      }
-      put(found->second, sample);
-    }
-  }
-
-  std::vector<std::size_t> open_questions() const {
-    std::vector<std::size_t> open;
-    for (std::size_t i = 0; i < samples_.size(); ++i) {
-      if (!samples_[i]) open.push_back(i);
-    }
-    return open;
-  }
-
-  std::size_t done() const { return done_; }
-  std::size_t total() const { return samples_.size(); }
-
-  void put(std::size_t index, Sample sample) {
-    if (!samples_[index]) ++done_;
-    samples_[index] = std::move(sample);
-  }
-
-  std::vector<Sample> take() {
-    std::vector<Sample> samples;
-    samples.reserve(samples_.size());
-    for (std::optional<Sample>& sample : samples_) samples.push_back(std::move(*sample));
-    return samples;
-  }
-
- private:
-  std::vector<std::optional<Sample>> samples_;
-  std::size_t done_ = 0;
-};
-
-/// Asks everything that is open: all first turns at once, then all second turns. A question is stored when its votes
-/// are complete.
-class Interview {
- public:
-  Interview(const Plan& plan, Progression& progression, RunStore& store)
-      : plan_(plan), progression_(progression), store_(store), progress_("evaluating", count_replies(), "replies") {
-    for (const std::size_t index : progression_.open_questions()) {
-      votes_.emplace(index, std::vector<Vote>(plan_.questions[index].seeds.size()));
-    }
-    progress_.start_at(count_finished());
-  }
-
-  /// Until all is answered or the run is interrupted.
-  void run(ModelUnderTest& model) {
-    for (const bool second : {false, true}) {
-      const std::vector<Turn> turns = turns_of(second);
-      std::vector<GenerationRequest> requests;
-      requests.reserve(turns.size());
-      for (const Turn& turn : turns) requests.push_back(turn.request);
-      if (requests.empty()) continue;
-      model.answer(requests, [&](std::size_t index, const Completion& completion) {
-        take(turns[index], completion, second);
-        return !interrupted();
-      });
-      if (interrupted()) return;
-    }
-  }
-
- private:
-  struct Turn {
-    std::size_t question = 0;
-    std::size_t vote = 0;
-    GenerationRequest request;
-  };
-
-  const Intervention& intervention_of(std::size_t question) const {
-    return plan_.interventions[plan_.questions[question].intervention_place];
-  }
-
-  bool has_second_turn(std::size_t question) const {
-    return plan_.questions[question].reference.arm != Arm::conceptual && !intervention_of(question).follow_up.empty();
-  }
-
-  std::size_t replies_to(std::size_t question) const {
-    return plan_.questions[question].seeds.size() * (has_second_turn(question) ? 2 : 1);
-  }
-
-  std::size_t count_replies() const {
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < plan_.questions.size(); ++i) count += replies_to(i);
-    return count;
-  }
-
-  std::size_t count_finished() {
-    std::size_t open = 0;
-    for (const auto& [index, votes] : votes_) open += replies_to(index);
-    answered_ = count_replies() - open;
-    return answered_;
-  }
-
-  std::vector<Turn> turns_of(bool second) {
-    std::vector<Turn> turns;
-    for (const auto& [index, votes] : votes_) {
-      if (second && !has_second_turn(index)) continue;
-      for (std::size_t vote = 0; vote < votes.size(); ++vote) {
-        GenerationRequest request = plan_.questions[index].request;
-        request.options.seed = plan_.questions[index].seeds[vote];
-        if (second) {
-          request.prompt =
-              render_follow_up(plan_.form, intervention_of(index), request.prompt, votes[vote].first_reply);
-        }
-        turns.push_back({index, vote, std::move(request)});
-      }
-    }
-    return turns;
-  }
-
-  void take(const Turn& turn, const Completion& completion, bool second) {
-    progress_.update(++answered_);
-    Vote& vote = votes_.at(turn.question)[turn.vote];
-    if (!second && has_second_turn(turn.question)) {
-      vote.first_reply = completion.text;
-      return;
-    }
-    vote.prompt = turn.request.prompt;
-    vote.completion = completion;
-    vote.finished = true;
-    const std::vector<Vote>& votes = votes_.at(turn.question);
-    if (!std::all_of(votes.begin(), votes.end(), [](const Vote& item) { return item.finished; })) return;
-    Sample sample = make_sample(plan_.questions[turn.question], votes);
-    store_.append(sample);
-    progression_.put(turn.question, std::move(sample));
-  }
-
-  const Plan& plan_;
-  Progression& progression_;
-  RunStore& store_;
-  Progress progress_;
-  std::map<std::size_t, std::vector<Vote>> votes_;  ///< of the open questions, in the order of the plan
-  std::size_t answered_ = 0;
-};
 
 bool has_several_replies(const Plan& plan) {
   return std::any_of(plan.interventions.begin(), plan.interventions.end(), [](const Intervention& intervention) {
@@ -331,10 +138,11 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
   return prepared;
 }
 
-std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model,
+std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model, Judge& judge,
                                         const std::filesystem::path& folder, const Json& arguments) {
   Json description = evaluation.description;
   description["model"] = model.description();
+  description["judge"] = judge.description();
   RunStore store(folder, description, arguments);
   Progression progression(evaluation.plan, store);
   if (progression.done() != 0) {
@@ -347,7 +155,7 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
     const bool several = has_several_replies(evaluation.plan);
     const std::string& file = evaluation.cache.empty() && several ? own : evaluation.cache;
     const auto cached = file.empty() ? nullptr : with_reply_cache(model, file);
-    Interview(evaluation.plan, progression, store).run(cached ? *cached : model);
+    ask_open_questions(evaluation.plan, progression, cached ? *cached : model, judge, store);
   }
   if (progression.done() < progression.total()) {
     note(fmt::format("stopped with {} of {} replies; the same command with --log-dir {} goes on", progression.done(),
@@ -359,6 +167,12 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
                                   json_string(description["dataset"], "name", {}), samples));
   for (const char* ending : {"", "-wal", "-shm"}) std::filesystem::remove(folder / (std::string(kOwnCache) + ending));
   return read_run(folder);
+}
+
+std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model,
+                                        const std::filesystem::path& folder, const Json& arguments) {
+  const auto rules = open_judge("rules", {});
+  return run_evaluation(evaluation, model, *rules, folder, arguments);
 }
 
 }  // namespace mathtrap

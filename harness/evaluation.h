@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/judges.h"
 #include "harness/models_under_test.h"
 #include "harness/plan.h"
 #include "harness/run_store.h"
@@ -31,7 +32,7 @@ struct EvaluationOptions {
 // The move of a Json throws nothing, but clang-tidy cannot see that.
 struct PreparedEvaluation {  // NOLINT(bugprone-exception-escape)
   Plan plan;
-  Json description;   ///< of everything but the model
+  Json description;   ///< of everything but the model and the judge
   std::string cache;  ///< as in the options
 };
 
@@ -41,7 +42,10 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
 
 /// Asks the model what the run in `folder` does not have yet, judges each reply as it comes and stores it. Returns the
 /// finished run, or nothing when it was interrupted (support/interrupt.h): started again with the same folder it goes
-/// on, and ends with the same results. Throws Error.
+/// on, and ends with the same results. A kill loses at most the judge's batch of replies. Throws Error.
+std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model, Judge& judge,
+                                        const std::filesystem::path& folder, const Json& arguments);
+/// The same with the rules as judge.
 std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model,
                                         const std::filesystem::path& folder, const Json& arguments);
 

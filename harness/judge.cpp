@@ -26,6 +26,7 @@ constexpr std::array kVerdictNames = std::to_array<std::pair<Verdict, std::strin
     {Verdict::refused, "refused"},
     {Verdict::answered, "answered"},
     {Verdict::cut_off, "cut_off"},
+    {Verdict::unscored, "unscored"},
 });
 
 constexpr std::int64_t kPatternMemory = std::int64_t{1} << 20;

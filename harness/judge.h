@@ -1,4 +1,4 @@
-// Verdicts on replies, by rules: nothing here asks a model.
+// Verdicts on replies, by rules: nothing here asks a model (see judges.h for what does).
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@ enum class Verdict {
   refused,     ///< trap: no answer, the flaw is not named
   answered,    ///< trap: an answer was given
   cut_off,     ///< any arm: the token limit came before a finished answer; not correct, shown apart
+  unscored,    ///< any arm: the judge gave no verdict that could be read; neither right nor wrong, shown apart
 };
 
 std::string_view to_string(Verdict verdict);
@@ -32,12 +33,16 @@ struct Reference {
   std::string text;                    ///< original: the answer; trap: the explanation; concept: "true" or "false"
   std::vector<std::string> evidence;   ///< trap: RE2 patterns of which a reply that names the flaw matches one
   std::vector<std::string> core = {};  ///< trap: the sentences that the prover found to conflict
+  std::string solution = {};           ///< original: the worked solution, where there is one; the rules do not use it
 };
 
 struct Judgement {
   Verdict verdict = Verdict::no_answer;
   std::string answer;  ///< as read from the reply; empty when it gives none
   std::string reason;  ///< one line for a reader
+  /// False where the rules guess: the decision rests on shared words, on an answer that bears no mark, on a refusal
+  /// that matches no pattern, or on an answer given after an objection.
+  bool sure = true;
 };
 
 /// `cut` is true when the reply ended at the token limit. Such a reply is judged like others when a marked answer was

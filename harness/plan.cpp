@@ -79,7 +79,8 @@ class ItemList {
       ++unanswered_;
       return;
     }
-    add_item(record, "original", {arm_, record.original->problem, record.original->answer, {}});
+    add_item(record, "original",
+             {arm_, record.original->problem, record.original->answer, {}, {}, record.original->solution});
   }
 
   void add_item(const Record& record, const std::string& part, Reference reference) {

@@ -31,6 +31,7 @@ std::vector<Outcome> outcomes_of(const std::vector<const Sample*>& samples, bool
   std::vector<Outcome> outcomes;
   outcomes.reserve(samples.size());
   for (const Sample* sample : samples) {
+    if (sample->verdict == Verdict::unscored) continue;  // neither right nor wrong
     const bool success = is_correct(sample->verdict) || (refused_counts && sample->verdict == Verdict::refused);
     outcomes.push_back({sample->cluster, success});
   }
@@ -100,8 +101,12 @@ Json interval(const Interval& ci95) {
   return Json::array({ci95.low, ci95.high});
 }
 
+std::size_t count_of(const Group& group, Verdict verdict) {
+  const auto found = group.verdicts.find(verdict);
+  return found == group.verdicts.end() ? 0 : found->second;
+}
+
 Json group_json(const Group& group) {
-  const auto cut_off = group.verdicts.find(Verdict::cut_off);
   Json verdicts = Json::object();
   for (const auto& [verdict, count] : group.verdicts) verdicts[std::string(to_string(verdict))] = count;
   Json json = {
@@ -112,8 +117,8 @@ Json group_json(const Group& group) {
       {"correct", group.accuracy.successes},
       {"accuracy", group.accuracy.value},
       {"ci95", interval(group.accuracy.ci95)},
-      {"unscored", 0},  // the rules can read every reply; verdicts of other judges may not be readable
-      {"cut_off", cut_off == group.verdicts.end() ? 0 : cut_off->second},
+      {"unscored", count_of(group, Verdict::unscored)},
+      {"cut_off", count_of(group, Verdict::cut_off)},
       {"clusters", group.accuracy.clusters},
       {"effective_n", group.accuracy.effective_n},
       {"verdicts", verdicts},

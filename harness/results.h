@@ -19,7 +19,7 @@ struct Group {
   Arm arm = Arm::original;
   std::string intervention;
   std::optional<TrapType> trap_type;  ///< nothing: all
-  Proportion accuracy;                ///< correct and flaw_named
+  Proportion accuracy;                ///< correct and flaw_named, of all that were scored
   std::optional<Proportion> lenient;  ///< traps: `refused` counts as well
   std::map<Verdict, std::size_t> verdicts;
 };

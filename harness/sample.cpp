@@ -1,6 +1,6 @@
 #include "harness/sample.h"
 
-#include "support/json.h"
+#include <algorithm>
 
 namespace mathtrap {
 
@@ -17,16 +17,28 @@ std::string write_sample(const Sample& sample) {
       {"completion_tokens", sample.completion_tokens},
       {"finish_reason", sample.finish_reason},
       {"verdict", to_string(sample.verdict)},
-      {"correct", is_correct(sample.verdict)},
+      {"correct", sample.verdict == Verdict::unscored ? Json() : Json(is_correct(sample.verdict))},
       {"answer", sample.answer},
       {"reason", sample.reason},
       {"reference", sample.reference},
+      {"problem", sample.problem},
   };
   if (sample.epoch != 0) line["epoch"] = sample.epoch;
   if (!sample.first_reply.empty()) line["first_reply"] = sample.first_reply;
   if (!sample.other_votes.empty()) line["other_votes"] = sample.other_votes;
+  if (!sample.evidence.empty()) line["evidence"] = sample.evidence;
+  if (!sample.core.empty()) line["core"] = sample.core;
   // An answer cut from a reply may end within a character.
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::vector<std::string> text_list(const Json& object, const std::string& field, const Place& place) {
+  if (!object.contains(field) || object[field].is_null()) return {};
+  const Json& list = object[field];
+  const bool texts =
+      list.is_array() && std::all_of(list.begin(), list.end(), [](const Json& item) { return item.is_string(); });
+  if (!texts) fail({place.file, place.line, field}, "a list of strings is wanted");
+  return list.get<std::vector<std::string>>();
 }
 
 Sample parse_sample(std::string_view line, const Place& place) {
@@ -58,6 +70,9 @@ Sample parse_sample(std::string_view line, const Place& place) {
   sample.answer = text("answer");
   sample.reason = text("reason");
   sample.reference = text("reference");
+  if (fields.contains("problem")) sample.problem = text("problem");
+  sample.evidence = text_list(fields, "evidence", place);
+  sample.core = text_list(fields, "core", place);
   return sample;
 }
 

@@ -10,6 +10,7 @@
 #include "datasets/record.h"
 #include "harness/judge.h"
 #include "prompts/prompts.h"
+#include "support/json.h"
 
 namespace mathtrap {
 
@@ -28,16 +29,22 @@ struct Sample {
   std::int64_t completion_tokens = 0;
   std::string finish_reason;  ///< "stop" or "length"
   Verdict verdict = Verdict::no_answer;
-  std::string answer;     ///< as read from the reply
-  std::string reason;     ///< of the verdict
-  std::string reference;  ///< what the reply was judged against
+  std::string answer;                 ///< as read from the reply
+  std::string reason;                 ///< of the verdict
+  std::string reference;              ///< what the reply was judged against
+  std::string problem;                ///< as in the data set, without the prompt's frame
+  std::vector<std::string> evidence;  ///< of traps, as in Reference
+  std::vector<std::string> core;      ///< of traps, as in Reference
 };
 
 /// One line without its end: {"id","arm","intervention","trap_type","cluster","prompt","reply","prompt_tokens",
-/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}, and where they are
-/// "epoch", "first_reply" and "other_votes".
+/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference","problem", and where they are
+/// "evidence", "core", "epoch", "first_reply" and "other_votes"}. "correct" is null when the verdict is unscored.
 std::string write_sample(const Sample& sample);
-/// Throws Error naming the place and field.
+/// Throws Error naming the place and field. The fields from "problem" on may be absent, as in runs of old.
 Sample parse_sample(std::string_view line, const Place& place);
+
+/// A list of strings; empty when the field is absent or null. Throws Error naming the place and field.
+std::vector<std::string> text_list(const Json& object, const std::string& field, const Place& place);
 
 }  // namespace mathtrap

@@ -51,8 +51,9 @@ std::string words(TrapType type) {
 }
 
 std::vector<Verdict> verdicts_of(Arm arm) {
-  if (arm == Arm::trap) return {Verdict::flaw_named, Verdict::refused, Verdict::answered, Verdict::cut_off};
-  return {Verdict::correct, Verdict::incorrect, Verdict::no_answer, Verdict::cut_off};
+  if (arm == Arm::trap)
+    return {Verdict::flaw_named, Verdict::refused, Verdict::answered, Verdict::cut_off, Verdict::unscored};
+  return {Verdict::correct, Verdict::incorrect, Verdict::no_answer, Verdict::cut_off, Verdict::unscored};
 }
 
 std::size_t count_of(const Group& group, Verdict verdict) {
