@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -53,7 +54,15 @@ std::string valid_utf8(const std::string& text) {
   return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }
 
-Sample make_sample(const Question& question, const Completion& completion) {
+void judge(Sample& sample, const Question& question) {
+  Judgement judgement =
+      judge_reply(question.reference, sample.reply, sample.finish_reason == to_string(FinishReason::length));
+  sample.verdict = judgement.verdict;
+  sample.answer = std::move(judgement.answer);
+  sample.reason = std::move(judgement.reason);
+}
+
+Sample make_sample(const Question& question, const Completion& completion, bool predict_only) {
   Sample sample;
   sample.id = question.id;
   sample.arm = question.reference.arm;
@@ -65,28 +74,37 @@ Sample make_sample(const Question& question, const Completion& completion) {
   sample.prompt_tokens = completion.prompt_tokens;
   sample.completion_tokens = completion.completion_tokens;
   sample.finish_reason = to_string(completion.finish_reason);
-  Judgement judgement = judge_reply(question.reference, sample.reply, completion.finish_reason == FinishReason::length);
-  sample.verdict = judgement.verdict;
-  sample.answer = std::move(judgement.answer);
-  sample.reason = std::move(judgement.reason);
   sample.reference = question.reference.text;
+  if (completion.finish_reason == FinishReason::error) {
+    sample.verdict = Verdict::failed;
+    sample.reason = valid_utf8(completion.error);
+  } else if (predict_only) {
+    sample.verdict = Verdict::unjudged;
+  } else {
+    judge(sample, question);
+  }
   return sample;
 }
 
-/// The plan's questions, and the samples that answer them so far.
+/// The plan's questions, and the samples that answer them so far. Those that failed are open, and those that a
+/// predict-only run left unjudged are judged, unless this is one too.
 class Progression {
  public:
-  Progression(const Plan& plan, const RunStore& store) : plan_(plan) {
+  Progression(const PreparedEvaluation& evaluation, const RunStore& store)
+      : plan_(evaluation.plan), predict_only_(evaluation.predict_only) {
+    const Plan& plan = plan_;
     std::map<std::string, std::size_t> index;
     for (std::size_t i = 0; i < plan.questions.size(); ++i) index.emplace(plan.questions[i].id, i);
     samples_.resize(plan.questions.size());
-    for (const Sample& sample : store.finished()) {
+    for (Sample sample : store.finished()) {
       const auto found = index.find(sample.id);
       if (found == index.end()) {
         throw Error(fmt::format("{}: samples.jsonl holds \"{}\", which is no question of this run",
                                 store.folder().string(), sample.id));
       }
-      put(found->second, sample);
+      if (sample.verdict == Verdict::failed) continue;
+      if (sample.verdict == Verdict::unjudged && !predict_only_) judge(sample, question(found->second));
+      put(found->second, std::move(sample));
     }
   }
 
@@ -99,6 +117,7 @@ class Progression {
   }
 
   const Question& question(std::size_t index) const { return plan_.questions[index]; }
+  bool predict_only() const { return predict_only_; }
   std::size_t done() const { return done_; }
   std::size_t total() const { return samples_.size(); }
 
@@ -116,6 +135,7 @@ class Progression {
 
  private:
   const Plan& plan_;
+  const bool predict_only_;
   std::vector<std::optional<Sample>> samples_;
   std::size_t done_ = 0;
 };
@@ -131,12 +151,22 @@ void ask_open_questions(Progression& progression, ModelUnderTest& model, RunStor
   progress.start_at(progression.done());
   model.answer(requests, [&](std::size_t request, const Completion& completion) {
     const std::size_t index = open[request];
-    Sample sample = make_sample(progression.question(index), completion);
+    Sample sample = make_sample(progression.question(index), completion, progression.predict_only());
     store.append(sample);
     progression.put(index, std::move(sample));
     progress.update(progression.done());
     return !interrupted();
   });
+}
+
+void tell_failures(const std::vector<Sample>& samples, const std::filesystem::path& folder) {
+  const auto is_failed = [](const Sample& sample) { return sample.verdict == Verdict::failed; };
+  const auto first = std::find_if(samples.begin(), samples.end(), is_failed);
+  if (first == samples.end()) return;
+  warn(fmt::format("{} of {} requests got no reply and are counted apart (the first: {}); the same command with "
+                   "--log-dir {} asks them again",
+                   std::count_if(samples.begin(), samples.end(), is_failed), samples.size(), first->reason,
+                   folder.string()));
 }
 
 }  // namespace
@@ -152,6 +182,7 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
   DatasetChoice dataset = choose_dataset(options.dataset, options.limit, options.seed);
   prove_instances(dataset.records, available_threads());
   PreparedEvaluation prepared;
+  prepared.predict_only = options.predict_only;
   prepared.plan = make_plan(dataset.records, plan_options);
   const GenerationOptions& generation = options.generation;
   prepared.description = {
@@ -178,10 +209,11 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
 
 std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model,
                                         const std::filesystem::path& folder, const Json& arguments) {
+  if (!evaluation.plan.questions.empty()) model.check_options(evaluation.plan.questions.front().request.options);
   Json description = evaluation.description;
   description["model"] = model.description();
   RunStore store(folder, description, arguments);
-  Progression progression(evaluation.plan, store);
+  Progression progression(evaluation, store);
   if (progression.done() != 0) {
     note(fmt::format("continuing {}: {} of {} replies are there", folder.string(), progression.done(),
                      progression.total()));
@@ -193,6 +225,11 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
     return std::nullopt;
   }
   const std::vector<Sample> samples = progression.take();
+  tell_failures(samples, folder);
+  if (evaluation.predict_only) {
+    store.put_in_order(samples);
+    return read_run(folder);
+  }
   store.finish(samples, summarise(json_string(description["model"], "name", {}),
                                   json_string(description["dataset"], "name", {}), samples));
   return read_run(folder);

@@ -26,6 +26,8 @@ constexpr std::array kVerdictNames = std::to_array<std::pair<Verdict, std::strin
     {Verdict::refused, "refused"},
     {Verdict::answered, "answered"},
     {Verdict::cut_off, "cut_off"},
+    {Verdict::failed, "failed"},
+    {Verdict::unjudged, "unjudged"},
 });
 
 constexpr std::int64_t kPatternMemory = std::int64_t{1} << 20;
@@ -118,6 +120,10 @@ Verdict parse_verdict(std::string_view text) {
 
 bool is_correct(Verdict verdict) {
   return verdict == Verdict::correct || verdict == Verdict::flaw_named;
+}
+
+bool is_scored(Verdict verdict) {
+  return verdict != Verdict::failed && verdict != Verdict::unjudged;
 }
 
 Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut) {

@@ -30,6 +30,7 @@ std::vector<Outcome> outcomes_of(const std::vector<const Sample*>& samples, bool
   std::vector<Outcome> outcomes;
   outcomes.reserve(samples.size());
   for (const Sample* sample : samples) {
+    if (!is_scored(sample->verdict)) continue;
     const bool success = is_correct(sample->verdict) || (refused_counts && sample->verdict == Verdict::refused);
     outcomes.push_back({sample->cluster, success});
   }
@@ -52,7 +53,10 @@ Json interval(const Interval& ci95) {
 }
 
 Json group_json(const Group& group) {
-  const auto cut_off = group.verdicts.find(Verdict::cut_off);
+  const auto count_of = [&](Verdict verdict) {
+    const auto found = group.verdicts.find(verdict);
+    return found == group.verdicts.end() ? std::size_t{0} : found->second;
+  };
   Json verdicts = Json::object();
   for (const auto& [verdict, count] : group.verdicts) verdicts[std::string(to_string(verdict))] = count;
   Json json = {
@@ -64,7 +68,8 @@ Json group_json(const Group& group) {
       {"accuracy", group.accuracy.value},
       {"ci95", interval(group.accuracy.ci95)},
       {"unscored", 0},  // the rules can read every reply; verdicts of other judges may not be readable
-      {"cut_off", cut_off == group.verdicts.end() ? 0 : cut_off->second},
+      {"cut_off", count_of(Verdict::cut_off)},
+      {"failed", count_of(Verdict::failed)},  // no reply came: not in n
       {"clusters", group.accuracy.clusters},
       {"effective_n", group.accuracy.effective_n},
       {"verdicts", verdicts},

@@ -18,7 +18,7 @@ struct Group {
   Arm arm = Arm::original;
   std::string intervention;
   std::optional<TrapType> trap_type;  ///< nothing: all
-  Proportion accuracy;                ///< correct and flaw_named
+  Proportion accuracy;                ///< correct and flaw_named, of the replies that have a score
   std::optional<Proportion> lenient;  ///< traps: `refused` counts as well
   std::map<Verdict, std::size_t> verdicts;
 };
@@ -37,7 +37,7 @@ struct Results {
 
 Results summarise(const std::string& model, const std::string& dataset, std::span<const Sample> samples);
 
-/// {"model","dataset","groups":[{"arm","intervention","trap_type","n","correct","accuracy","ci95","unscored","cut_off",
+/// {"model","dataset","groups":[{"arm","intervention","trap_type","n","correct","accuracy","ci95","unscored","cut_off","failed",
 /// "clusters","effective_n","verdicts", and for traps "lenient":{"correct","accuracy","ci95"}}],
 /// "ratio":[{"intervention","value","ci95"}]}. A ratio without a value is null, as is an unbounded limit.
 Json to_json(const Results& results);

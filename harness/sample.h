@@ -22,7 +22,7 @@ struct Sample {
   std::string reply;  ///< the completion alone, as valid UTF-8
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;
-  std::string finish_reason;  ///< "stop" or "length"
+  std::string finish_reason;  ///< "stop", "length" or "error"
   Verdict verdict = Verdict::no_answer;
   std::string answer;     ///< as read from the reply
   std::string reason;     ///< of the verdict
@@ -30,7 +30,8 @@ struct Sample {
 };
 
 /// One line without its end: {"id","arm","intervention","trap_type","cluster","prompt","reply","prompt_tokens",
-/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}.
+/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}. "correct" is null when the verdict
+/// is no score (is_scored).
 std::string write_sample(const Sample& sample);
 /// Throws Error naming the place and field.
 Sample parse_sample(std::string_view line, const Place& place);
