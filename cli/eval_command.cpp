@@ -77,8 +77,9 @@ void print_predictions(const StoredRun& run, const std::filesystem::path& folder
                            -1, ' ', false, Json::error_handler_t::replace));
     return;
   }
-  fmt::print("{} replies, not judged: {}\nto judge them: the same command with --log-dir {} and without --predict-only\n",
-             run.samples.size(), samples, folder.string());
+  fmt::print(
+      "{} replies, not judged: {}\nto judge them: the same command with --log-dir {} and without --predict-only\n",
+      run.samples.size(), samples, folder.string());
 }
 
 void print_results(const StoredRun& run, const ReportFiles& reports, const std::filesystem::path& folder, bool json) {
@@ -145,7 +146,9 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   generation.max_new_tokens = 512;
   CLI::App* command = program.add_subcommand("eval", "Evaluate a model on original, trap and conceptual problems");
   add_common_options(*command, common);
-  command->add_option("--model", options->model, "zoo:NAME, a Hugging Face folder, a .gguf file, openai:URL#NAME, or replay:FILE.jsonl")
+  command
+      ->add_option("--model", options->model,
+                   "zoo:NAME, a Hugging Face folder, a .gguf file, openai:URL#NAME, or replay:FILE.jsonl")
       ->capture_default_str();
   command
       ->add_option("--dataset", evaluation.dataset,

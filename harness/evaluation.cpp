@@ -163,10 +163,10 @@ void tell_failures(const std::vector<Sample>& samples, const std::filesystem::pa
   const auto is_failed = [](const Sample& sample) { return sample.verdict == Verdict::failed; };
   const auto first = std::find_if(samples.begin(), samples.end(), is_failed);
   if (first == samples.end()) return;
-  warn(fmt::format("{} of {} requests got no reply and are counted apart (the first: {}); the same command with "
-                   "--log-dir {} asks them again",
-                   std::count_if(samples.begin(), samples.end(), is_failed), samples.size(), first->reason,
-                   folder.string()));
+  warn(fmt::format(
+      "{} of {} requests got no reply and are counted apart (the first: {}); the same command with "
+      "--log-dir {} asks them again",
+      std::count_if(samples.begin(), samples.end(), is_failed), samples.size(), first->reason, folder.string()));
 }
 
 }  // namespace

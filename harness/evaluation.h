@@ -28,7 +28,7 @@ struct EvaluationOptions {
 // The move of a Json throws nothing, but clang-tidy cannot see that.
 struct PreparedEvaluation {  // NOLINT(bugprone-exception-escape)
   Plan plan;
-  Json description;  ///< of everything but the model
+  Json description;           ///< of everything but the model
   bool predict_only = false;  ///< no part of the description: the run may go on with the judge
 };
 

@@ -15,8 +15,8 @@ namespace mathtrap {
 namespace {
 
 constexpr std::size_t kLongestUrl = 2000;
-constexpr double kConnectTimeout = 30;                          // seconds, or the request's timeout where that is less
-constexpr std::uint64_t kOverhead = std::uint64_t{1} << 20;     // bytes of headers and encryption around a reply
+constexpr double kConnectTimeout = 30;                       // seconds, or the request's timeout where that is less
+constexpr std::uint64_t kOverhead = std::uint64_t{1} << 20;  // bytes of headers and encryption around a reply
 
 std::chrono::microseconds microseconds(double seconds) {
   return std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6));
@@ -49,10 +49,14 @@ HttpOutcome outcome_of(httplib::Error error) {
     case httplib::Error::Connection:
     case httplib::Error::ConnectionTimeout:
     case httplib::Error::BindIPAddress:
-    case httplib::Error::SSLConnection: return HttpOutcome::not_connected;
-    case httplib::Error::SSLServerVerification: return HttpOutcome::untrusted;
-    case httplib::Error::SSLLoadingCerts: return HttpOutcome::bad_ca_file;
-    default: return HttpOutcome::cut;
+    case httplib::Error::SSLConnection:
+      return HttpOutcome::not_connected;
+    case httplib::Error::SSLServerVerification:
+      return HttpOutcome::untrusted;
+    case httplib::Error::SSLLoadingCerts:
+      return HttpOutcome::bad_ca_file;
+    default:
+      return HttpOutcome::cut;
   }
 }
 
@@ -79,16 +83,23 @@ ServerUrl parse_server_url(const std::string& url, const std::string& place) {
 
 std::string describe_failure(const HttpReply& reply, const HttpOptions& options) {
   switch (reply.outcome) {
-    case HttpOutcome::answered: return fmt::format("HTTP status {}", reply.status);
-    case HttpOutcome::not_connected: return "no connection";
-    case HttpOutcome::cut: return "the connection was cut before the reply was whole";
-    case HttpOutcome::timed_out: return fmt::format("no whole reply within {} s", options.timeout);
-    case HttpOutcome::too_large: return fmt::format("the reply has more than {} MB", kMaxReplyBytes >> 20);
-    case HttpOutcome::untrusted: return "the server's certificate is not vouched for; name your own with --ca-file";
+    case HttpOutcome::answered:
+      return fmt::format("HTTP status {}", reply.status);
+    case HttpOutcome::not_connected:
+      return "no connection";
+    case HttpOutcome::cut:
+      return "the connection was cut before the reply was whole";
+    case HttpOutcome::timed_out:
+      return fmt::format("no whole reply within {} s", options.timeout);
+    case HttpOutcome::too_large:
+      return fmt::format("the reply has more than {} MB", kMaxReplyBytes >> 20);
+    case HttpOutcome::untrusted:
+      return "the server's certificate is not vouched for; name your own with --ca-file";
     case HttpOutcome::bad_ca_file:
       return options.ca_file.empty() ? "the system's certificates cannot be read; is ca-certificates installed?"
                                      : options.ca_file + ": no certificates can be read there (--ca-file)";
-    case HttpOutcome::stopped: break;
+    case HttpOutcome::stopped:
+      break;
   }
   return "stopped";
 }

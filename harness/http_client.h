@@ -30,10 +30,10 @@ enum class HttpOutcome {
   not_connected,  ///< no connection, or no encrypted one
   cut,            ///< the connection ended before the reply did
   timed_out,
-  too_large,      ///< the reply has more than kMaxReplyBytes
-  untrusted,      ///< the server's certificate is not vouched for
+  too_large,  ///< the reply has more than kMaxReplyBytes
+  untrusted,  ///< the server's certificate is not vouched for
   bad_ca_file,
-  stopped,        ///< stop() was called
+  stopped,  ///< stop() was called
 };
 
 constexpr std::uint64_t kMaxReplyBytes = std::uint64_t{16} << 20;

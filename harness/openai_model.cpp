@@ -59,8 +59,8 @@ void check_options(const OpenAiOptions& options) {
                             kLongestTimeout));
   }
   if (options.retries.max_retries < 0 || options.retries.max_retries > kMostRetries) {
-    throw Error(fmt::format("--max-retries {}: a number from 0 to {} is wanted", options.retries.max_retries,
-                            kMostRetries));
+    throw Error(
+        fmt::format("--max-retries {}: a number from 0 to {} is wanted", options.retries.max_retries, kMostRetries));
   }
 }
 
@@ -227,16 +227,22 @@ std::optional<OpenAiModel::Attempt> OpenAiModel::attempt(RequestQueue& queue, Ht
       client.post_json(std::string(endpoint(options_.api)), openai_request(options_.api, address_.model, request));
   const std::string failure = describe_failure(reply, http_);
   switch (reply.outcome) {
-    case HttpOutcome::stopped: return std::nullopt;
+    case HttpOutcome::stopped:
+      return std::nullopt;
     case HttpOutcome::untrusted:
-    case HttpOutcome::bad_ca_file: queue.end_with(fmt::format("{}: {}", shown_url(), failure)); return std::nullopt;
+    case HttpOutcome::bad_ca_file:
+      queue.end_with(fmt::format("{}: {}", shown_url(), failure));
+      return std::nullopt;
     case HttpOutcome::not_connected:
       queue.not_connected(fmt::format("{}: no connection to the server; is it running there?", shown_url()));
       return Attempt{std::nullopt, failure, std::nullopt};
-    case HttpOutcome::answered: break;
+    case HttpOutcome::answered:
+      break;
     case HttpOutcome::cut:
     case HttpOutcome::timed_out:
-    case HttpOutcome::too_large: queue.connected(); return Attempt{std::nullopt, failure, std::nullopt};
+    case HttpOutcome::too_large:
+      queue.connected();
+      return Attempt{std::nullopt, failure, std::nullopt};
   }
   queue.connected();
   Attempt result = read_answer(queue, reply, request);
@@ -248,13 +254,15 @@ OpenAiModel::Attempt OpenAiModel::read_answer(RequestQueue& queue, const HttpRep
                                               const GenerationRequest& request) const {
   if (reply.status == 401 || reply.status == 403) {
     queue.end_with(fmt::format("{}: the server refuses access ({}); the key is read from {}", shown_url(),
-                               refusal(reply), options_.api_key_env.empty() ? kDefaultKey : "--api-key-env's variable"));
+                               refusal(reply),
+                               options_.api_key_env.empty() ? kDefaultKey : "--api-key-env's variable"));
     return {};
   }
   if (reply.status >= 300 && reply.status < 400) {
-    queue.end_with(fmt::format("{}: the server redirects elsewhere ({}), and redirects are not followed, for they would "
-                               "take the key along; give the URL that answers itself",
-                               shown_url(), refusal(reply)));
+    queue.end_with(
+        fmt::format("{}: the server redirects elsewhere ({}), and redirects are not followed, for they would "
+                    "take the key along; give the URL that answers itself",
+                    shown_url(), refusal(reply)));
     return {};
   }
   if (is_passing_status(reply.status)) {

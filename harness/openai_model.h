@@ -31,10 +31,10 @@ void check_openai_name(const std::string& name);
 /// stands. Replies are given as they come, by the calling thread. Once `on_completion` returns false or the program is
 /// interrupted, requests under way are dropped, and replies that had come by then are still given.
 /// Requests that fail in passing (is_passing_status, no connection, cut, late, not the JSON wanted) are repeated as the
-/// policy says. A request that stays without a reply is a Completion with FinishReason::error. Answering throws Error at
-/// once, after giving the replies that have come, on 401 and 403, on a redirect, on a certificate that is not vouched
-/// for, and when the first ten requests (or all, if they are fewer) cannot connect.
-/// Opening throws Error when an option is out of its range or the key's variable is not set.
+/// policy says. A request that stays without a reply is a Completion with FinishReason::error. Answering throws Error
+/// at once, after giving the replies that have come, on 401 and 403, on a redirect, on a certificate that is not
+/// vouched for, and when the first ten requests (or all, if they are fewer) cannot connect. Opening throws Error when
+/// an option is out of its range or the key's variable is not set.
 std::unique_ptr<ModelUnderTest> open_openai_model(const std::string& name, const OpenAiOptions& options);
 
 }  // namespace mathtrap

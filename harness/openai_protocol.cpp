@@ -125,7 +125,8 @@ std::string openai_error_message(std::string_view body) {
   } catch (const Error&) {
     return "";  // a page of a proxy, or nothing: the status must do
   }
-  std::replace_if(message.begin(), message.end(), [](unsigned char c) { return c < ' ' || c == '\x7f'; }, ' ');
+  std::replace_if(
+      message.begin(), message.end(), [](unsigned char c) { return c < ' ' || c == '\x7f'; }, ' ');
   return message;
 }
 

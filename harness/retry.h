@@ -8,9 +8,9 @@
 namespace mathtrap {
 
 struct RetryPolicy {
-  int max_retries = 5;             ///< a request is sent at most once more than this
-  double first_wait = 1;           ///< seconds, before the first retry; doubled for each further one
-  double longest_wait = 60;        ///< seconds; what the doubling stops at
+  int max_retries = 5;               ///< a request is sent at most once more than this
+  double first_wait = 1;             ///< seconds, before the first retry; doubled for each further one
+  double longest_wait = 60;          ///< seconds; what the doubling stops at
   double longest_retry_after = 300;  ///< seconds; a server that asks for more is asked again after these
 };
 

@@ -30,8 +30,8 @@ struct Sample {
 };
 
 /// One line without its end: {"id","arm","intervention","trap_type","cluster","prompt","reply","prompt_tokens",
-/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}. "correct" is null when the verdict
-/// is no score (is_scored).
+/// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference"}. "correct" is null when the
+/// verdict is no score (is_scored).
 std::string write_sample(const Sample& sample);
 /// Throws Error naming the place and field.
 Sample parse_sample(std::string_view line, const Place& place);

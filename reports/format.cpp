@@ -51,8 +51,11 @@ std::string words(TrapType type) {
 }
 
 std::vector<Verdict> verdicts_of(Arm arm) {
-  if (arm == Arm::trap) return {Verdict::flaw_named, Verdict::refused, Verdict::answered, Verdict::cut_off, Verdict::failed, Verdict::unjudged};
-  return {Verdict::correct, Verdict::incorrect, Verdict::no_answer, Verdict::cut_off, Verdict::failed, Verdict::unjudged};
+  if (arm == Arm::trap)
+    return {Verdict::flaw_named, Verdict::refused, Verdict::answered,
+            Verdict::cut_off,    Verdict::failed,  Verdict::unjudged};
+  return {Verdict::correct, Verdict::incorrect, Verdict::no_answer,
+          Verdict::cut_off, Verdict::failed,    Verdict::unjudged};
 }
 
 std::size_t count_of(const Group& group, Verdict verdict) {

@@ -1,6 +1,5 @@
-// A model behind a server that misbehaves: what is repeated, what is counted, what ends the run, and where the key goes.
-#include "harness/openai_model.h"
-
+// A model behind a server that misbehaves: what is repeated, what is counted, what ends the run, and where the key
+// goes.
 #include <fmt/format.h>
 #include <httplib.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 
 #include "harness/evaluation.h"
 #include "harness/http_client.h"
+#include "harness/openai_model.h"
 #include "support/error.h"
 #include "support/interrupt.h"
 #include "support/log.h"
@@ -44,8 +44,8 @@ class TestServer {
     server_.new_task_queue = [] { return new httplib::ThreadPool(12); };
     server_.Post(".*", [this, behaviour](const httplib::Request& request, httplib::Response& response) {
       const Json body = Json::parse(request.body);
-      const std::string prompt =
-          body.contains("prompt") ? body["prompt"].get<std::string>() : body["messages"][0]["content"].get<std::string>();
+      const std::string prompt = body.contains("prompt") ? body["prompt"].get<std::string>()
+                                                         : body["messages"][0]["content"].get<std::string>();
       int earlier = 0;
       {
         const std::lock_guard lock(mutex_);
@@ -211,7 +211,9 @@ TEST_CASE("what fails in passing is sent again, and nothing is counted twice") {
       [](auto& response) { response.set_content("{\"choices\":[", "application/json"); },
       [](auto& response) { response.set_content("<html>busy</html>", "text/html"); },
       [](auto& response) { response.set_content(R"({"choices":[]})", "application/json"); },
-      [](auto& response) { response.set_content(R"({"choices":[{"message":{"content":7},"finish_reason":"stop"}]})", ""); },
+      [](auto& response) {
+        response.set_content(R"({"choices":[{"message":{"content":7},"finish_reason":"stop"}]})", "");
+      },
       [](auto& response) { response.set_content(chat_reply(std::string(17 << 20, 'x')), "application/json"); },
       // The connection closes in the midst of the body.
       [](auto& response) {
@@ -354,8 +356,7 @@ TEST_CASE("a run with failed requests counts them apart, asks them again, and ho
   CHECK(group["n"] == 3);
   CHECK(group["failed"] == 1);
   CHECK(group["correct"] == 0);
-  CHECK(first->run["model"].dump() ==
-        Json{{"name", "tiny"}, {"url", server.url() + "/v1"}, {"api", "chat"}}.dump());
+  CHECK(first->run["model"].dump() == Json{{"name", "tiny"}, {"url", server.url() + "/v1"}, {"api", "chat"}}.dump());
   CHECK(contains(every_file(folder), "HTTP status 400: no: [key]"));
   CHECK_FALSE(contains(every_file(folder), kKey));
   better = true;
