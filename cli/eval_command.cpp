@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "harness/evaluation.h"
+#include "harness/openai_model.h"
 #include "model/runtime.h"
 #include "reports/reports.h"
 #include "reports/table.h"
@@ -19,6 +20,8 @@ namespace {
 struct CommandOptions {
   EvaluationOptions evaluation;
   EngineOptions engine;
+  OpenAiOptions server;
+  std::string api = "chat";
   std::string model = "zoo:organism";
   std::string batch_size = "auto";
   std::string log_dir;
@@ -50,7 +53,7 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
                          const std::filesystem::path& folder) {
   const EvaluationOptions& evaluation = options.evaluation;
   const GenerationOptions& generation = evaluation.generation;
-  return fmt::format(
+  const std::string line = fmt::format(
       "mathtrap eval --model {} --dataset {} --arms {} --interventions {} --prompt-form {} --limit {} --seed {} "
       "--max-new-tokens {} --temperature {} --top-k {} --top-p {} --min-p {} --device {} --dtype {} --batch-size {} "
       "--threads {} --judge {} --judge-max-new-tokens {} --log-dir {}{}{}{}{}",
@@ -62,6 +65,27 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
       evaluation.shots.empty() ? "" : " --shots " + evaluation.shots,
       evaluation.drop_contaminated ? " --drop-contaminated" : "",
       evaluation.cache.empty() ? "" : " --cache " + evaluation.cache);
+  const OpenAiOptions& server = options.server;
+  std::string more = evaluation.predict_only ? " --predict-only" : "";
+  if (is_openai_name(options.model)) {
+    more += fmt::format(" --api {} --max-connections {} --request-timeout {} --max-retries {}", options.api,
+                        server.max_connections, server.request_timeout, server.retries.max_retries);
+    if (!server.api_key_env.empty()) more += " --api-key-env " + server.api_key_env;
+    if (!server.ca_file.empty()) more += " --ca-file " + server.ca_file;
+  }
+  return line + more;
+}
+
+void print_predictions(const StoredRun& run, const std::filesystem::path& folder, bool json) {
+  const std::string samples = (folder / "samples.jsonl").string();
+  if (json) {
+    fmt::print("{}\n", Json{{"replies", run.samples.size()}, {"log_dir", folder.string()}, {"samples", samples}}.dump(
+                           -1, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  fmt::print(
+      "{} replies, not judged: {}\nto judge them: the same command with --log-dir {} and without --predict-only\n",
+      run.samples.size(), samples, folder.string());
 }
 
 void print_results(const StoredRun& run, const ReportFiles& reports, const std::filesystem::path& folder, bool json) {
@@ -81,10 +105,11 @@ int run(CommandOptions& options, const CommonOptions& common) {
   options.engine.batch_size = parse_batch_size(options.batch_size);
   check_model_name(options.model);
   check_judge_name(options.judge);
+  options.server.api = parse_openai_api(options.api);
   const PreparedEvaluation evaluation = prepare_evaluation(options.evaluation, MATHTRAP_VERSION);
   for (const std::string& line : evaluation.plan.notes) note(line);
   prepare_runtime(common.threads);
-  const auto model = open_model(options.model, options.engine);
+  const auto model = open_model(options.model, options.engine, options.server);
   options.judging.engine = options.engine;
   const auto judge = open_judge(options.judge, options.judging);
   const std::filesystem::path folder =
@@ -92,8 +117,34 @@ int run(CommandOptions& options, const CommonOptions& common) {
   const auto stored =
       run_evaluation(evaluation, *model, *judge, folder, {{"command", command_line(options, common, folder)}});
   if (!stored) return 1;
+  if (options.evaluation.predict_only) {
+    print_predictions(*stored, folder, common.json);
+    return 0;
+  }
   print_results(*stored, write_reports(*stored, folder), folder, common.json);
   return 0;
+}
+
+void add_server_options(CLI::App& command, CommandOptions& options) {
+  const std::string group = "Servers (--model openai:URL#NAME)";
+  OpenAiOptions& server = options.server;
+  command.add_option("--api", options.api, "chat or completions")->capture_default_str()->group(group);
+  command.add_option("--max-connections", server.max_connections, "Requests at once")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--request-timeout", server.request_timeout, "Seconds for one request")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--max-retries", server.retries.max_retries,
+                  "How often a request is sent again that fails in passing (busy, cut, late, no such JSON)")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--api-key-env", server.api_key_env,
+                  "Name of the environment variable that holds the key (default: OPENAI_API_KEY)")
+      ->group(group);
+  command.add_option("--ca-file", server.ca_file, "Certificates to trust, PEM (default: the system's)")->group(group);
 }
 
 }  // namespace
@@ -105,7 +156,9 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   generation.max_new_tokens = 512;
   CLI::App* command = program.add_subcommand("eval", "Evaluate a model on original, trap and conceptual problems");
   add_common_options(*command, common);
-  command->add_option("--model", options->model, "zoo:NAME, a Hugging Face folder, a .gguf file, or replay:FILE.jsonl")
+  command
+      ->add_option("--model", options->model,
+                   "zoo:NAME, a Hugging Face folder, a .gguf file, openai:URL#NAME, or replay:FILE.jsonl")
       ->capture_default_str();
   command
       ->add_option("--dataset", evaluation.dataset,
@@ -158,6 +211,9 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
       ->capture_default_str();
   command->add_option("--log-dir", options->log_dir,
                       "Folder of the run; a run that lies there goes on (default: runs/<date-time>)");
+  command->add_flag("--predict-only", evaluation.predict_only,
+                    "Ask and store the replies, without judging; the same command without it judges them");
+  add_server_options(*command, *options);
   command->callback([options, &common, &action] { action = [options, &common] { return run(*options, common); }; });
 }
 

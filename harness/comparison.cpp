@@ -43,7 +43,7 @@ ConditionComparison compare_questions(const Condition& condition, const std::str
   for (const auto& [id, sample] : before) {
     const auto found = after.find(id);
     if (found == after.end()) continue;
-    if (sample->verdict == Verdict::unscored || found->second->verdict == Verdict::unscored) continue;
+    if (!is_scored(sample->verdict) || !is_scored(found->second->verdict)) continue;
     const bool was = is_correct(sample->verdict);
     const bool is = is_correct(found->second->verdict);
     outcomes.push_back({sample->cluster, was, is});

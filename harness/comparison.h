@@ -27,9 +27,8 @@ struct ConditionComparison {
   std::vector<ChangedQuestion> changed;
 };
 
-/// Questions whose verdict is unscored in one of both are left out. Each arm under each intervention against the first
-/// one, with Holm's correction over all of them; empty when there is
-/// only one intervention.
+/// Questions whose verdict is no score (is_scored) in one of both are left out. Each arm under each intervention
+/// against the first one, with Holm's correction over all of them; empty when there is only one intervention.
 std::vector<ConditionComparison> compare_interventions(std::span<const Sample> samples);
 
 struct RunComparison {

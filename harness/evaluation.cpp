@@ -94,6 +94,16 @@ std::string add_shots(const EvaluationOptions& options, std::vector<Record>& rec
   return leave_out_contaminated(records, possible, options.drop_contaminated);
 }
 
+void tell_failures(const std::vector<Sample>& samples, const std::filesystem::path& folder) {
+  const auto is_failed = [](const Sample& sample) { return sample.verdict == Verdict::failed; };
+  const auto first = std::find_if(samples.begin(), samples.end(), is_failed);
+  if (first == samples.end()) return;
+  warn(fmt::format(
+      "{} of {} requests got no reply and are counted apart (the first: {}); the same command with "
+      "--log-dir {} asks them again",
+      std::count_if(samples.begin(), samples.end(), is_failed), samples.size(), first->reason, folder.string()));
+}
+
 }  // namespace
 
 PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const std::string& version) {
@@ -111,6 +121,7 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
   prove_instances(dataset.records, available_threads());
   const std::string left_out = add_shots(options, dataset.records, plan_options);
   PreparedEvaluation prepared;
+  prepared.predict_only = options.predict_only;
   prepared.plan = make_plan(dataset.records, plan_options);
   if (!left_out.empty()) prepared.plan.notes.push_back(left_out);
   const GenerationOptions& generation = options.generation;
@@ -140,11 +151,12 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
 
 std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model, Judge& judge,
                                         const std::filesystem::path& folder, const Json& arguments) {
+  if (!evaluation.plan.questions.empty()) model.check_options(evaluation.plan.questions.front().request.options);
   Json description = evaluation.description;
   description["model"] = model.description();
   description["judge"] = judge.description();
   RunStore store(folder, description, arguments);
-  Progression progression(evaluation.plan, store);
+  Progression progression(evaluation.plan, store, evaluation.predict_only);
   if (progression.done() != 0) {
     note(fmt::format("continuing {}: {} of {} replies are there", folder.string(), progression.done(),
                      progression.total()));
@@ -163,6 +175,11 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
     return std::nullopt;
   }
   const std::vector<Sample> samples = progression.take();
+  tell_failures(samples, folder);
+  if (evaluation.predict_only) {
+    store.put_in_order(samples);
+    return read_run(folder);
+  }
   store.finish(samples, summarise(json_string(description["model"], "name", {}),
                                   json_string(description["dataset"], "name", {}), samples));
   for (const char* ending : {"", "-wal", "-shm"}) std::filesystem::remove(folder / (std::string(kOwnCache) + ending));

@@ -27,13 +27,15 @@ struct EvaluationOptions {
   std::size_t limit = 0;   ///< records; 0: all (families: kDefaultInstances)
   std::uint64_t seed = 0;
   GenerationOptions generation;  ///< its seed is not used: `seed` is
+  bool predict_only = false;     ///< store the replies, do not judge them
 };
 
 // The move of a Json throws nothing, but clang-tidy cannot see that.
 struct PreparedEvaluation {  // NOLINT(bugprone-exception-escape)
   Plan plan;
-  Json description;   ///< of everything but the model and the judge
-  std::string cache;  ///< as in the options
+  Json description;           ///< of everything but the model and the judge
+  std::string cache;          ///< as in the options
+  bool predict_only = false;  ///< no part of the description: the run may go on with the judge
 };
 
 /// Reads the data set, the prompts and the interventions, and makes the plan. Instances of families are proved, in
@@ -42,7 +44,9 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
 
 /// Asks the model what the run in `folder` does not have yet, judges each reply as it comes and stores it. Returns the
 /// finished run, or nothing when it was interrupted (support/interrupt.h): started again with the same folder it goes
-/// on, and ends with the same results. A kill loses at most the judge's batch of replies. Throws Error.
+/// on, and ends with the same results. A kill loses at most the judge's batch of replies. Requests to which no reply
+/// came are stored as Verdict::failed and asked again when the folder is used again. A predict-only run has no
+/// results.json; started again without that, it judges the replies that are there. Throws Error.
 std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, ModelUnderTest& model, Judge& judge,
                                         const std::filesystem::path& folder, const Json& arguments);
 /// The same with the rules as judge.

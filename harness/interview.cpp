@@ -29,6 +29,10 @@ struct Vote {
   bool finished = false;
 };
 
+bool is_failed(const Vote& vote) {
+  return vote.completion.finish_reason == FinishReason::error;
+}
+
 Sample make_sample(const Question& question, const std::vector<Vote>& votes) {
   std::vector<std::string> replies;
   replies.reserve(votes.size());
@@ -56,6 +60,13 @@ Sample make_sample(const Question& question, const std::vector<Vote>& votes) {
   sample.problem = question.reference.problem;
   sample.evidence = question.reference.evidence;
   sample.core = question.reference.core;
+  sample.verdict = Verdict::unjudged;
+  const auto failed = std::find_if(votes.begin(), votes.end(), is_failed);
+  if (failed != votes.end()) {
+    sample.finish_reason = to_string(FinishReason::error);
+    sample.verdict = Verdict::failed;
+    sample.reason = valid_utf8(failed->completion.error);
+  }
   return sample;
 }
 
@@ -66,6 +77,7 @@ class Judging {
       : plan_(plan), progression_(progression), judge_(judge), store_(store) {}
 
   void take(std::size_t index, Sample sample) {
+    if (sample.verdict == Verdict::failed || progression_.predict_only()) return keep(index, std::move(sample));
     waiting_.emplace_back(index, std::move(sample));
     if (waiting_.size() >= judge_.batch()) judge_waiting();
   }
@@ -85,13 +97,17 @@ class Judging {
       sample.verdict = judgements[i]->verdict;
       sample.answer = std::move(judgements[i]->answer);
       sample.reason = std::move(judgements[i]->reason);
-      store_.append(sample);
-      progression_.put(index, std::move(sample));
+      keep(index, std::move(sample));
     }
     waiting_.clear();
   }
 
  private:
+  void keep(std::size_t index, Sample sample) {
+    store_.append(sample);
+    progression_.put(index, std::move(sample));
+  }
+
   const Plan& plan_;
   Progression& progression_;
   Judge& judge_;
@@ -164,6 +180,7 @@ class Interview {
     for (const auto& [index, votes] : votes_) {
       if (second && !has_second_turn(index)) continue;
       for (std::size_t vote = 0; vote < votes.size(); ++vote) {
+        if (votes[vote].finished) continue;  // its first turn failed
         GenerationRequest request = plan_.questions[index].request;
         request.options.seed = plan_.questions[index].seeds[vote];
         if (second) {
@@ -179,7 +196,8 @@ class Interview {
   void take(const Turn& turn, const Completion& completion, bool second) {
     progress_.update(++answered_);
     Vote& vote = votes_.at(turn.question)[turn.vote];
-    if (!second && has_second_turn(turn.question)) {
+    const bool failed = completion.finish_reason == FinishReason::error;
+    if (!second && has_second_turn(turn.question) && !failed) {
       vote.first_reply = completion.text;
       return;
     }
@@ -200,7 +218,7 @@ class Interview {
 
 }  // namespace
 
-Progression::Progression(const Plan& plan, const RunStore& store) {
+Progression::Progression(const Plan& plan, const RunStore& store, bool predict_only) : predict_only_(predict_only) {
   std::map<std::string, std::size_t> index;
   for (std::size_t i = 0; i < plan.questions.size(); ++i) index.emplace(plan.questions[i].id, i);
   samples_.resize(plan.questions.size());
@@ -210,8 +228,17 @@ Progression::Progression(const Plan& plan, const RunStore& store) {
       throw Error(fmt::format("{}: samples.jsonl holds \"{}\", which is no question of this run",
                               store.folder().string(), sample.id));
     }
-    put(found->second, sample);
+    if (sample.verdict == Verdict::failed) continue;
+    if (sample.verdict == Verdict::unjudged && !predict_only) {
+      unjudged_.emplace_back(found->second, sample);
+    } else {
+      put(found->second, sample);
+    }
   }
+}
+
+std::vector<std::pair<std::size_t, Sample>> Progression::take_unjudged() {
+  return std::exchange(unjudged_, {});
 }
 
 std::vector<std::size_t> Progression::open_questions() const {
@@ -237,6 +264,8 @@ std::vector<Sample> Progression::take() {
 void ask_open_questions(const Plan& plan, Progression& progression, ModelUnderTest& model, Judge& judge,
                         RunStore& store) {
   Judging judging(plan, progression, judge, store);
+  for (auto& [index, sample] : progression.take_unjudged()) judging.take(index, std::move(sample));
+  judging.judge_waiting();
   Interview(plan, progression, judging).run(model);
   judging.judge_waiting();
 }

@@ -27,6 +27,8 @@ constexpr std::array kVerdictNames = std::to_array<std::pair<Verdict, std::strin
     {Verdict::answered, "answered"},
     {Verdict::cut_off, "cut_off"},
     {Verdict::unscored, "unscored"},
+    {Verdict::failed, "failed"},
+    {Verdict::unjudged, "unjudged"},
 });
 
 constexpr std::int64_t kPatternMemory = std::int64_t{1} << 20;
@@ -119,6 +121,10 @@ Verdict parse_verdict(std::string_view text) {
 
 bool is_correct(Verdict verdict) {
   return verdict == Verdict::correct || verdict == Verdict::flaw_named;
+}
+
+bool is_scored(Verdict verdict) {
+  return verdict != Verdict::unscored && verdict != Verdict::failed && verdict != Verdict::unjudged;
 }
 
 Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut) {

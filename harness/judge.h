@@ -18,6 +18,8 @@ enum class Verdict {
   answered,    ///< trap: an answer was given
   cut_off,     ///< any arm: the token limit came before a finished answer; not correct, shown apart
   unscored,    ///< any arm: the judge gave no verdict that could be read; neither right nor wrong, shown apart
+  failed,      ///< any arm: no reply came (Completion::error); outside the accuracy, asked again when the run goes on
+  unjudged,    ///< any arm: --predict-only, nobody has looked; outside the accuracy
 };
 
 std::string_view to_string(Verdict verdict);
@@ -25,6 +27,8 @@ std::string_view to_string(Verdict verdict);
 Verdict parse_verdict(std::string_view text);
 /// correct and flaw_named. The lenient accuracy of traps counts `refused` as well.
 bool is_correct(Verdict verdict);
+/// Whether the verdict says anything of the model; accuracies count these replies alone.
+bool is_scored(Verdict verdict);
 
 /// What a reply is judged against.
 struct Reference {

@@ -11,14 +11,20 @@
 
 namespace mathtrap {
 
+struct OpenAiOptions;  // harness/openai_model.h
+
 class ModelUnderTest {
  public:
   virtual ~ModelUnderTest() = default;
 
-  /// What decides the replies: {"name", "sha256", …}.
+  /// What decides the replies, as far as it is known: {"name", "sha256", …}, of a server {"name", "url", "api"}.
   virtual const Json& description() const = 0;
 
-  /// Answers the requests in any order; see Engine::generate.
+  /// Throws Error when the model cannot be asked with these options.
+  virtual void check_options(const GenerationOptions&) const {}
+
+  /// Answers the requests in any order; see Engine::generate. A request to which no reply came is a completion too
+  /// (FinishReason::error).
   virtual void answer(std::span<const GenerationRequest> requests, const Engine::OnCompletion& on_completion) = 0;
 };
 
@@ -35,8 +41,10 @@ std::unique_ptr<ModelUnderTest> open_embedded_model(const std::string& name, con
 /// Error on a broken file; answering throws it for a prompt that is not there.
 std::unique_ptr<ModelUnderTest> open_replay_model(const std::string& name, const std::string& file);
 
-/// "replay:FILE" or a model for the engine. Throws Error.
+/// "openai:URL#NAME", "replay:FILE" or a model for the engine. Throws Error.
 std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options);
+std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options,
+                                           const OpenAiOptions& server_options);
 
 /// Throws Error when there is no model of this name, without opening it.
 void check_model_name(const std::string& name);

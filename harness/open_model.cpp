@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "harness/models_under_test.h"
+#include "harness/openai_model.h"
 #include "model/model_path.h"
 #include "support/error.h"
 
@@ -13,13 +14,21 @@ constexpr std::string_view kReplay = "replay:";
 
 }  // namespace
 
-std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options) {
+std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options,
+                                           const OpenAiOptions& server_options) {
+  if (is_openai_name(name)) return open_openai_model(name, server_options);
   if (name.starts_with(kReplay)) return open_replay_model(name, name.substr(kReplay.size()));
   return open_embedded_model(name, options);
 }
 
+std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options) {
+  return open_model(name, options, {});
+}
+
 void check_model_name(const std::string& name) {
-  if (!name.starts_with(kReplay)) {
+  if (is_openai_name(name)) {
+    check_openai_name(name);
+  } else if (!name.starts_with(kReplay)) {
     resolve_model_path(name);
   } else if (!std::filesystem::is_regular_file(name.substr(kReplay.size()))) {
     throw Error("--model " + name + ": there is no such file");

@@ -133,7 +133,7 @@ class CachedModel final : public ModelUnderTest {
     }
     if (open.empty()) return;
     model_.answer(open, [&](std::size_t index, const Completion& completion) {
-      replies_.keep(keys[index], completion);
+      if (completion.finish_reason != FinishReason::error) replies_.keep(keys[index], completion);
       return on_completion(places[index], completion);
     });
   }

@@ -31,7 +31,7 @@ std::vector<Outcome> outcomes_of(const std::vector<const Sample*>& samples, bool
   std::vector<Outcome> outcomes;
   outcomes.reserve(samples.size());
   for (const Sample* sample : samples) {
-    if (sample->verdict == Verdict::unscored) continue;  // neither right nor wrong
+    if (!is_scored(sample->verdict)) continue;
     const bool success = is_correct(sample->verdict) || (refused_counts && sample->verdict == Verdict::refused);
     outcomes.push_back({sample->cluster, success});
   }
@@ -119,6 +119,7 @@ Json group_json(const Group& group) {
       {"ci95", interval(group.accuracy.ci95)},
       {"unscored", count_of(group, Verdict::unscored)},
       {"cut_off", count_of(group, Verdict::cut_off)},
+      {"failed", count_of(group, Verdict::failed)},  // no reply came: not in n
       {"clusters", group.accuracy.clusters},
       {"effective_n", group.accuracy.effective_n},
       {"verdicts", verdicts},

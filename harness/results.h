@@ -19,7 +19,7 @@ struct Group {
   Arm arm = Arm::original;
   std::string intervention;
   std::optional<TrapType> trap_type;  ///< nothing: all
-  Proportion accuracy;                ///< correct and flaw_named, of all that were scored
+  Proportion accuracy;                ///< correct and flaw_named, of the replies that have a score
   std::optional<Proportion> lenient;  ///< traps: `refused` counts as well
   std::map<Verdict, std::size_t> verdicts;
 };
@@ -50,7 +50,7 @@ struct Results {
 
 Results summarise(const std::string& model, const std::string& dataset, std::span<const Sample> samples);
 
-/// {"model","dataset","groups":[{"arm","intervention","trap_type","n","correct","accuracy","ci95","unscored","cut_off",
+/// {"model","dataset","groups":[{"arm","intervention","trap_type","n","correct","accuracy","ci95","unscored","cut_off","failed",
 /// "clusters","effective_n","verdicts", and for traps "lenient":{"correct","accuracy","ci95"}}],
 /// "ratio":[{"intervention","value","ci95"}],"comparisons":[…] (comparison.h), and with several epochs
 /// "epochs":[{"arm","intervention","epochs","majority":{"n","correct","accuracy","ci95"},"pass_at":{"1":…}}]}. A ratio

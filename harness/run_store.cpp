@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -74,6 +75,11 @@ void collect_differences(const Json& a, const Json& b, const std::string& name, 
   }
 }
 
+/// Whether a later line of the same question takes the place of this one.
+bool is_provisional(Verdict verdict) {
+  return verdict == Verdict::failed || verdict == Verdict::unjudged;
+}
+
 struct SampleLines {
   std::vector<Sample> samples;
   std::size_t bytes = 0;  ///< up to the end of the last whole line
@@ -84,14 +90,19 @@ struct SampleLines {
 SampleLines read_sample_lines(const fs::path& file) {
   SampleLines lines;
   const std::string text = read_file(file, kMaxSamplesBytes);
-  std::set<std::string> seen;
+  std::map<std::string, std::size_t> places;
   std::size_t number = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = text.find('\n', begin);
     if (end == std::string::npos) break;
     try {
       Sample sample = parse_sample(std::string_view(text).substr(begin, end - begin), {file.string(), ++number, ""});
-      if (seen.insert(sample.id).second) lines.samples.push_back(std::move(sample));
+      const auto [place, is_new] = places.emplace(sample.id, lines.samples.size());
+      if (is_new) {
+        lines.samples.push_back(std::move(sample));
+      } else if (is_provisional(lines.samples[place->second].verdict)) {
+        lines.samples[place->second] = std::move(sample);
+      }
     } catch (const Error&) {
       if (end + 1 != text.size()) throw;
       break;
@@ -176,10 +187,14 @@ void RunStore::append(const Sample& sample) {
   }
 }
 
-void RunStore::finish(const std::vector<Sample>& samples, const Results& results) {
+void RunStore::put_in_order(const std::vector<Sample>& samples) {
   AtomicFile file(folder_ / kSamplesFile);
   for (const Sample& sample : samples) file.write(write_sample(sample) + "\n");
   file.commit();
+}
+
+void RunStore::finish(const std::vector<Sample>& samples, const Results& results) {
+  put_in_order(samples);
   write_file_atomically(folder_ / kResultsFile, pretty(to_json(results)));
 }
 

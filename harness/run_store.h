@@ -2,7 +2,8 @@
 //   run.json       what was asked of what: everything needed to repeat the run
 //   samples.jsonl  one line per reply (sample.h), appended as replies finish; at the end in the order of the plan
 //   results.json   what was found (results.h); without times, so the same run gives the same bytes
-// A run killed at any moment continues in its folder: finished lines are kept, a torn last line is dropped.
+// A run killed at any moment continues in its folder: finished lines are kept, a torn last line is dropped,
+// and a line of a request that failed, or of a reply that was not judged, gives way to a later one of the same id.
 #pragma once
 
 #include <filesystem>
@@ -32,7 +33,9 @@ class RunStore {
 
   /// Writes one line to the file system before it returns.
   void append(const Sample& sample);
-  /// Puts all samples, in the order of the plan, and the results in place.
+  /// Puts all samples in place, in the order of the plan.
+  void put_in_order(const std::vector<Sample>& samples);
+  /// The same, and the results.
   void finish(const std::vector<Sample>& samples, const Results& results);
 
  private:

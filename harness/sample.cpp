@@ -17,7 +17,7 @@ std::string write_sample(const Sample& sample) {
       {"completion_tokens", sample.completion_tokens},
       {"finish_reason", sample.finish_reason},
       {"verdict", to_string(sample.verdict)},
-      {"correct", sample.verdict == Verdict::unscored ? Json() : Json(is_correct(sample.verdict))},
+      {"correct", is_scored(sample.verdict) ? Json(is_correct(sample.verdict)) : Json()},
       {"answer", sample.answer},
       {"reason", sample.reason},
       {"reference", sample.reference},

@@ -27,7 +27,7 @@ struct Sample {
   std::vector<std::string> other_votes = {};  ///< the replies that voted with this one
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;
-  std::string finish_reason;  ///< "stop" or "length"
+  std::string finish_reason;  ///< "stop", "length" or "error"
   Verdict verdict = Verdict::no_answer;
   std::string answer;                 ///< as read from the reply
   std::string reason;                 ///< of the verdict
@@ -39,7 +39,8 @@ struct Sample {
 
 /// One line without its end: {"id","arm","intervention","trap_type","cluster","prompt","reply","prompt_tokens",
 /// "completion_tokens","finish_reason","verdict","correct","answer","reason","reference","problem", and where they are
-/// "evidence", "core", "epoch", "first_reply" and "other_votes"}. "correct" is null when the verdict is unscored.
+/// "evidence", "core", "epoch", "first_reply" and "other_votes"}. "correct" is null when the verdict is no score
+/// (is_scored).
 std::string write_sample(const Sample& sample);
 /// Throws Error naming the place and field. The fields from "problem" on may be absent, as in runs of old.
 Sample parse_sample(std::string_view line, const Place& place);

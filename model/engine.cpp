@@ -87,7 +87,15 @@ ModelInfo read_model_info(const std::string& path) {
 }
 
 std::string_view to_string(FinishReason reason) {
-  return reason == FinishReason::stop ? "stop" : "length";
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::error:
+      break;
+  }
+  return "error";
 }
 
 struct Engine::Implementation {

@@ -31,7 +31,11 @@ struct GenerationRequest {
   GenerationOptions options;
 };
 
-enum class FinishReason { stop, length };
+enum class FinishReason {
+  stop,
+  length,  ///< the token limit
+  error,   ///< no reply came; only of models that run elsewhere
+};
 std::string_view to_string(FinishReason reason);
 
 struct Completion {
@@ -39,6 +43,7 @@ struct Completion {
   FinishReason finish_reason = FinishReason::length;
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;
+  std::string error = {};  ///< why no reply came; FinishReason::error only
 };
 
 struct ScoreRequest {

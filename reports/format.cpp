@@ -52,8 +52,10 @@ std::string words(TrapType type) {
 
 std::vector<Verdict> verdicts_of(Arm arm) {
   if (arm == Arm::trap)
-    return {Verdict::flaw_named, Verdict::refused, Verdict::answered, Verdict::cut_off, Verdict::unscored};
-  return {Verdict::correct, Verdict::incorrect, Verdict::no_answer, Verdict::cut_off, Verdict::unscored};
+    return {Verdict::flaw_named, Verdict::refused, Verdict::answered, Verdict::cut_off,
+            Verdict::unscored,   Verdict::failed,  Verdict::unjudged};
+  return {Verdict::correct,  Verdict::incorrect, Verdict::no_answer, Verdict::cut_off,
+          Verdict::unscored, Verdict::failed,    Verdict::unjudged};
 }
 
 std::size_t count_of(const Group& group, Verdict verdict) {
@@ -88,6 +90,7 @@ std::vector<Fact> run_facts(const Json& run) {
   const std::string parameters = value_at(run, {"model", "parameters"});
   const std::vector<Fact> facts = {
       {"Model", value_at(run, {"model", "name"})},
+      {"Server", value_at(run, {"model", "url"})},
       {"Parameters", parameters},
       {"Model hash", short_hash(value_at(run, {"model", "sha256"}))},
       {"Arithmetic", value_at(run, {"model", "dtype"})},

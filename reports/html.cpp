@@ -26,12 +26,13 @@ std::string accuracy_bar(const Proportion& accuracy) {
 /// The verdicts of a group side by side; each part filters the list of replies.
 std::string verdict_bar(const Group& group) {
   constexpr double kLabelled = 0.12;  // narrower parts have no room for a figure
-  const double all = static_cast<double>(group.accuracy.n + count_of(group, Verdict::unscored));
   std::string parts;
+  std::size_t total = 0;
+  for (const auto& [verdict, count] : group.verdicts) total += count;
   for (const Verdict verdict : verdicts_of(group.arm)) {
     const std::size_t count = count_of(group, verdict);
     if (count == 0) continue;
-    const double share = static_cast<double>(count) / all;
+    const double share = static_cast<double>(count) / static_cast<double>(total);
     parts += fmt::format(
         R"(<button type="button" class="{}" style="flex:{} 0 0" title="{} {}: show them" data-arm="{}" data-intervention="{}" data-verdict="{}">{}</button>)",
         to_string(verdict), count, count, words(verdict), to_string(group.arm), escape_html(group.intervention),
@@ -82,7 +83,7 @@ std::string headline(const Results& results) {
 }
 
 std::string legend() {
-  static constexpr std::array<std::pair<Verdict, std::string_view>, 8> kMeanings = {{
+  static constexpr std::array<std::pair<Verdict, std::string_view>, 9> kMeanings = {{
       {Verdict::correct, "correct"},
       {Verdict::flaw_named, "flaw named: no answer, and the reason"},
       {Verdict::refused, "refused: no answer, flaw not named"},
@@ -91,6 +92,7 @@ std::string legend() {
       {Verdict::no_answer, "no answer"},
       {Verdict::cut_off, "cut off at the token limit"},
       {Verdict::unscored, "unscored: no readable verdict; not counted"},
+      {Verdict::failed, "failed: no reply came, and none is counted"},
   }};
   std::string html = "<ul class=\"legend\">";
   for (const auto& [verdict, meaning] : kMeanings) {

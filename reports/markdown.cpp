@@ -29,7 +29,8 @@ std::string row(const std::vector<std::string>& cells) {
 std::string verdict_cells(const Group& group) {
   std::vector<std::string> cells;
   for (const Verdict verdict : verdicts_of(group.arm)) {
-    cells.push_back(fmt::format("{} {}", count_of(group, verdict), words(verdict)));
+    const std::size_t count = count_of(group, verdict);
+    if (count != 0 || is_scored(verdict)) cells.push_back(fmt::format("{} {}", count, words(verdict)));
   }
   return fmt::format("{}", fmt::join(cells, ", "));
 }
