@@ -1,4 +1,6 @@
 // One POST after another to one HTTP or HTTPS server, bounded in time and size, and never to another server.
+// One bound is missing: the library reads a status line by a recursive pattern, so a server that sends one of hundreds
+// of kilobytes ends the program. What the run has stored is kept.
 #pragma once
 
 #include <cstdint>

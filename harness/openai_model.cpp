@@ -70,7 +70,7 @@ std::string read_key(const std::string& variable) {
   if (value == nullptr && !variable.empty()) {
     throw Error("--api-key-env: no such variable is set in the environment; give the name of one that holds the key");
   }
-  const std::string key = value == nullptr ? "" : value;
+  std::string key = value == nullptr ? "" : value;
   if (key.size() > kLongestKey || !std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < '\x7f'; })) {
     throw Error("the API key in the environment holds blanks, line ends or other characters that no key has");
   }

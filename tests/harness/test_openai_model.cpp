@@ -40,7 +40,7 @@ class TestServer {
  public:
   using Behaviour = std::function<void(const std::string& prompt, int earlier, httplib::Response& response)>;
 
-  explicit TestServer(Behaviour behaviour) {
+  explicit TestServer(const Behaviour& behaviour) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(12); };
     server_.Post(".*", [this, behaviour](const httplib::Request& request, httplib::Response& response) {
       const Json body = Json::parse(request.body);
