@@ -25,4 +25,14 @@ inline constexpr double kSharedWords = 0.6;
 /// shares kSharedWords with each of the sentences there and in the sentences beside. False when there are no sentences.
 bool names_conflict(const std::vector<std::string>& sentences, std::string_view reply);
 
+/// The part of the explanation's telling words, from 0 to 1, that the reply uses anywhere. A reply that declines in words
+/// of its own denies little and still shares much.
+double shared_words_anywhere(std::string_view explanation, std::string_view reply);
+inline constexpr double kSharedAnywhere = 0.4;
+
+/// True when the reply states at least half of the numbers (of two digits and more) that the explanation works out:
+/// those that the problem does not state. "We pass from 145 to 152" says of 150 what is wrong, whatever the words. False
+/// when the explanation works out none.
+bool names_derived_numbers(std::string_view problem, std::string_view explanation, std::string_view reply);
+
 }  // namespace mathtrap
