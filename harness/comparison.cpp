@@ -74,11 +74,12 @@ std::string percent(double share) {
 std::vector<ConditionComparison> compare_interventions(std::span<const Sample> samples) {
   const auto conditions = by_condition(samples);
   std::vector<ConditionComparison> rows;
-  for (const auto& [condition, questions] : conditions) {
+  for (const auto& entry : conditions) {
+    const Condition& condition = entry.first;
     const auto first = std::find_if(conditions.begin(), conditions.end(),
-                                    [&](const auto& entry) { return entry.first.first == condition.first; });
+                                    [&](const auto& other) { return other.first.first == condition.first; });
     if (first->first == condition) continue;
-    rows.push_back(compare_questions(condition, first->first.second, first->second, questions));
+    rows.push_back(compare_questions(condition, first->first.second, first->second, entry.second));
   }
   correct_by_holm(rows);
   return rows;
@@ -95,11 +96,12 @@ RunComparison compare_runs(const StoredRun& before, const StoredRun& after, bool
   const auto conditions_after = by_condition(after.samples);
   RunComparison comparison;
   std::size_t common = 0;
-  for (const auto& [condition, questions] : conditions_before) {
+  for (const auto& entry : conditions_before) {
+    const Condition& condition = entry.first;
     const auto found = std::find_if(conditions_after.begin(), conditions_after.end(),
-                                    [&](const auto& entry) { return entry.first == condition; });
+                                    [&](const auto& other) { return other.first == condition; });
     if (found == conditions_after.end()) continue;
-    ConditionComparison row = compare_questions(condition, condition.second, questions, found->second);
+    ConditionComparison row = compare_questions(condition, condition.second, entry.second, found->second);
     if (row.paired.n == 0) continue;
     common += row.paired.n;
     comparison.rows.push_back(std::move(row));

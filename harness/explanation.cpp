@@ -101,6 +101,15 @@ double shared_words(std::string_view explanation, std::string_view reply) {
   return share(telling_words(explanation), telling_words(part_about(reply, objection)));
 }
 
+bool names_derived_numbers(std::string_view problem, std::string_view explanation, std::string_view reply) {
+  const std::set<std::string> stated = telling_words(problem);
+  std::set<std::string> derived;
+  for (const std::string& word : telling_words(explanation)) {
+    if (word.size() >= 2 && is_digit(word[0]) && !stated.contains(word)) derived.insert(word);
+  }
+  return share(derived, telling_words(reply)) >= 0.5;
+}
+
 bool names_conflict(const std::vector<std::string>& sentences, std::string_view reply) {
   static const RE2 conflict(
       R"((?i)\b(?:contradict|inconsisten|incompatib|conflict|disagree|at odds|impossible|not possible|no such|undefined|not defined)|(?:\bcannot|\bcan not|\bcan't|\bcouldn't) (?:\w+ )?(?:both|be|exist|have|hold)\b|(?:\bnot|n't) exist\b)");

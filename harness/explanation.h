@@ -25,4 +25,9 @@ inline constexpr double kSharedWords = 0.6;
 /// shares kSharedWords with each of the sentences there and in the sentences beside. False when there are no sentences.
 bool names_conflict(const std::vector<std::string>& sentences, std::string_view reply);
 
+/// True when the reply states at least half of the numbers (of two digits and more) that the explanation works out:
+/// those that the problem does not state. "We pass from 145 to 152" says of 150 what is wrong, whatever the words.
+/// False when the explanation works out none.
+bool names_derived_numbers(std::string_view problem, std::string_view explanation, std::string_view reply);
+
 }  // namespace mathtrap

@@ -71,35 +71,42 @@ Judgement judge_original(const Reference& reference, const Reading& reading) {
   if (reading.declines) {
     const std::string reason = reading.declined.empty() ? "no answer is given" : "says " + quoted(reading.declined);
     return {says_no_answer(reference.text) && !reading.declined.empty() ? Verdict::correct : Verdict::no_answer, "",
-            reason};
+            reason, !reading.declined.empty()};
   }
   const bool equal = answers_equal(reference.text, reading.answer.text);
   return {equal ? Verdict::correct : Verdict::incorrect, reading.answer.text,
-          fmt::format("answer by {}", to_string(reading.answer.mark))};
+          fmt::format("answer by {}", to_string(reading.answer.mark)),
+          equal || reading.answer.mark != AnswerMark::last};
 }
 
 Judgement judge_trap(const Reference& reference, const Reading& reading) {
   const auto evidence = find_evidence(reference.evidence, reading.proper);
-  // The last number of "40 of 34 balls cannot be red" is no answer.
-  const bool only_objects = evidence && reading.answer.mark == AnswerMark::last && reading.objects;
+  // A reply that names the flaw and ends without drawing an answer ("40 of 34 balls cannot be red") gives none,
+  // whatever its last number is.
+  const bool only_objects =
+      evidence && reading.answer.mark == AnswerMark::last && (reading.objects || !reading.concludes);
   if (!reading.declines && !only_objects) {
-    return {Verdict::answered, reading.answer.text, fmt::format("answer by {}", to_string(reading.answer.mark))};
+    const bool sure = reading.answer.mark != AnswerMark::last && !reading.objects && !evidence;
+    return {Verdict::answered, reading.answer.text, fmt::format("answer by {}", to_string(reading.answer.mark)), sure};
   }
   const std::string declined = reading.declined.empty() ? "gives no answer" : "says " + quoted(reading.declined);
   if (evidence) return {Verdict::flaw_named, "", fmt::format("{}, and names {}", declined, quoted(*evidence))};
   if (names_conflict(reference.core, reading.proper)) {
-    return {Verdict::flaw_named, "", declined + ", and names the statements that conflict"};
+    return {Verdict::flaw_named, "", declined + ", and names the statements that conflict", false};
   }
-  if (!reference.evidence.empty()) return {Verdict::refused, "", declined + ", and does not name the flaw"};
+  if (names_derived_numbers(reference.problem, reference.text, reading.proper)) {
+    return {Verdict::flaw_named, "", declined + ", and states the numbers that the explanation works out", false};
+  }
+  if (!reference.evidence.empty()) return {Verdict::refused, "", declined + ", and does not name the flaw", false};
   const double shared = shared_words(reference.text, reading.proper);
   return {shared >= kSharedWords ? Verdict::flaw_named : Verdict::refused, "",
-          fmt::format("{}, with {:.0f}% of the explanation's words", declined, 100 * shared)};
+          fmt::format("{}, with {:.0f}% of the explanation's words", declined, 100 * shared), false};
 }
 
 Judgement judge_concept(const Reference& reference, std::string_view reply, bool cut) {
   const Truth truth = find_truth(reply_proper(reply));
   if (cut && !runs_on(reply) && !(truth.value && truth.finished)) return cut_off();
-  if (!truth.value) return {Verdict::no_answer, "", "neither true nor false"};
+  if (!truth.value) return {Verdict::no_answer, "", "neither true nor false", false};
   const std::string answer = *truth.value ? "true" : "false";
   return {answer == reference.text ? Verdict::correct : Verdict::incorrect, answer, "answer in words"};
 }

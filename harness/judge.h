@@ -56,9 +56,10 @@ struct Judgement {
 /// answer is met by a reply that says so.
 /// Conceptual questions: find_truth (extraction.h).
 /// Traps: a reply names the flaw when it declines (reading.h) and matches a pattern of `evidence`, or says of the
-/// sentences of `core` that they conflict (explanation.h). Records without
-/// patterns (imported sets) have the explanation alone: the flaw counts as named when the reply declines and says what
-/// the explanation says, by the words they share (explanation.h). Throws Error when a pattern of `evidence` is broken.
+/// sentences of `core` that they conflict, or states the numbers that the explanation works out (explanation.h).
+/// Records without patterns (imported sets) have the explanation alone: the flaw counts as named when the reply
+/// declines and says what the explanation says, by the words they share (explanation.h). Throws Error when a pattern of
+/// `evidence` is broken.
 Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut);
 
 }  // namespace mathtrap

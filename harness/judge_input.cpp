@@ -73,7 +73,7 @@ Reference reference_of(const Json& object, const Place& place) {
                                         : json_string(object, "problem", place);
   // The field "answer" of a sample is what was read from its reply.
   const bool has_answer = !is_sample(object) && reference.arm != Arm::trap && object.contains("answer") &&
-                          !object["answer"].is_null() && object["answer"] != "";
+                          !object["answer"].is_null() && object["answer"] != Json("");
   const std::string field = has_answer ? "answer" : "reference";
   if (!object.contains(field)) fail(at(place, field), "missing");
   reference.text = value_text(object, field, place);

@@ -40,7 +40,20 @@ const RE2& impossibility_statement() {
       R"(|\b(?:lacks?|lacking|needs?\s+more|missing|without|(?:more|additional))\s+(?:\w+\s+){0,2}(?:information|data|details?|conditions?)\s+(?:is|are|needed|required|necessary|to|about|on|for)\b)"
       R"(|\b(?:lacks?|lacking|needs?\s+more|missing)\s+(?:\w+\s+)?(?:information|conditions?)\b)"
       R"(|\b(?:is|are|remains?|becomes?|seems)\s+(?:\w+ly\s+|then\s+|thus\s+|therefore\s+)?(?:undefined|not\s+defined|not\s+possible|indeterminate|undetermined|impossible|nonexistent|non-existent|unsolvable|unknown|meaningless)\b)"
-      R"(|(?:^|[.:!]\s+)impossible\b)"
+      R"(|(?:^|[.:!]\s+)(?:impossible|undefined|unsolvable)\b)"
+      // "no schedule like this exists", "no year qualifies", "No day.", "so there's no pair", "it has no slope"
+      R"(|\bno\s+(?:\w+\s+){0,2}(?:(?:like|of)\s+(?:this|that)\s+(?:kind\s+|sort\s+)?)?(?:exists?|qualif(?:y|ies)|fits?|satisf(?:y|ies)|meets?)\b)"
+      R"(|(?:^|[.!?]\s+)no\s+[a-z]+\s*[.!](?:\s|$))"
+      R"(|\b(?:so|therefore|thus|hence|and|means)\s+there(?:'s|\s+is|\s+are)\s+no(?:t\s+any)?\s+\w+)"
+      R"(|\b(?:has|have)\s+no\s+(?:\w+\s+)?(?:slope|value|limit|direction|inverse|meaning|sum|maximum|minimum|root|area|angle|size|such)\b)"
+      R"(|\bno\s+(?:single|unique|definite|fixed|particular|one)\s+(?:value|number|result|figure|amount)\b)"
+      // "isn't fixed by what is given", "could be anything", "stays open", "unless someone tells me"
+      R"(|\b(?:is|are|was|were)(?:n't|\s+not|\s+never)\s+(?:\w+ly\s+)?(?:fixed|determined|settled|pinned\s+down|unique|defined|specified|known|determinable|in\s+the\s+domain)\b)"
+      R"(|\b(?:can|could|may|might)\s+(?:still\s+|just\s+as\s+well\s+)?be\s+(?:anything|any\s+(?:number|value|real|amount|of)|lots\s+of|many|several|either)\b)"
+      R"(|\b(?:stays?|remains?|left)\s+(?:\w+\s+)?open\b|\bleaves?\s+(?:that|this|it|\w+\s+value)\s+open\b)"
+      R"(|\b(?:no|without\s+any)\s+means\s+(?:of|to)\b|\bneeds?\s+(?:one|another|a)\s+(?:more|further|second|third)?\s*(?:clue|condition|fact|piece|equation)\b)"
+      R"(|\bunless\s+(?:some(?:one|body)|we|you|i|it)\s+(?:is\s+|are\s+)?(?:tells?|told|says?|said|knows?|knew|given)\b)"
+      R"(|\b(?:cannot|can\s+not|can't)\s+be\s+(?:\w+ly\s+)?(?:drawn|built|constructed|formed|evaluated)\b)"
       R"(|\b(?:does\s+not|doesn't|do\s+not|don't|cannot|can't)\s+(?:actually\s+|really\s+|even\s+)?exist\b)");
   return pattern;
 }
@@ -92,6 +105,16 @@ bool objects(std::string_view sentence) {
   return !draws && RE2::PartialMatch(piece(sentence), objection);
 }
 
+/// "So she has 12 left", "the total is 12", "3 * 4 = 12", "12 apples": the sentence draws an answer.
+bool concludes(std::string_view sentence) {
+  static const RE2 conclusion(
+      R"((?i)\b(?:so|therefore|thus|hence|consequently|answer|total|result|altogether|finally|equals?|gives?|get|gets|leaves?|makes?|left)\b[^\n]*\d)"
+      R"(|[=≈]\s*[-+$\\{(]*\d[^=]*$)"
+      R"(|^\W*-?\d[\d.,/]*(?:\s+\w+){0,3}\W*$)"
+      R"(|\b(?:is|are|was)\s+(?:then\s+|about\s+)?[-$\\]*\d[\d.,/]*\$?(?:\s+\w+){0,3}\W*$)");
+  return RE2::PartialMatch(piece(sentence), conclusion);
+}
+
 /// Where the last statement of each kind ends; 0 when there is none.
 struct Statements {
   std::size_t no_answer = 0;
@@ -138,6 +161,7 @@ Reading read_reply(std::string_view reply) {
   reading.proper = plain_punctuation(reply_proper(reply));
   reading.answer = find_final_answer(reading.proper);
   reading.objects = objects(last_sentence(reading.proper));
+  reading.concludes = concludes(last_sentence(reading.proper));
   const Statements against = find_statements(reading.proper);
   if (reading.answer.mark != AnswerMark::none && says_no_answer(reading.answer.text)) {
     reading.declines = true;

@@ -14,6 +14,7 @@ struct Reading {
   bool declines = false;  ///< no answer is given, or the reply says that there is none
   std::string declined;   ///< the words that say so; empty when the reply merely holds no answer
   bool objects = false;   ///< the last sentence denies or opposes something and draws no answer
+  bool concludes = false;  ///< the last sentence draws an answer: "so …", "the total is …", "… = 12", or a number alone
 };
 
 /// The reply's last word counts:

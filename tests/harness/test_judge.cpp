@@ -22,12 +22,12 @@ TEST_CASE("the golden replies and their verdicts") {
     CHECK(judgement.reason.find('\n') == std::string::npos);
     ++seen[std::string(to_string(judgement.verdict))];
   });
-  CHECK(seen.size() == 7);  // every verdict has cases
+  CHECK(seen.size() == 7);  // every verdict that the rules give has cases
 }
 
 TEST_CASE("verdicts keep their names") {
   for (const Verdict verdict : {Verdict::correct, Verdict::incorrect, Verdict::no_answer, Verdict::flaw_named,
-                                Verdict::refused, Verdict::answered, Verdict::cut_off}) {
+                                Verdict::refused, Verdict::answered, Verdict::cut_off, Verdict::unscored}) {
     CHECK(parse_verdict(to_string(verdict)) == verdict);
     CHECK(is_correct(verdict) == (verdict == Verdict::correct || verdict == Verdict::flaw_named));
   }
