@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "harness/latex.h"
+#include "harness/math_expression.h"
 #include "harness/number.h"
+#include "harness/symbolic.h"
 #include "support/text.h"
 
 namespace mathtrap {
@@ -39,8 +41,21 @@ std::string_view open_list(std::string_view text, List& list) {
   return text.substr(1, text.size() - 2);
 }
 
+/// "3 \\pm \\sqrt{2}" stands for two values.
+std::optional<List> parse_plus_minus(std::string_view text) {
+  constexpr std::string_view kSign = "\\pm";
+  const std::size_t at = text.find(kSign);
+  if (at == std::string_view::npos || text.find(kSign, at + 1) != std::string_view::npos) return std::nullopt;
+  if (text.find(',') != std::string_view::npos) return std::nullopt;
+  const std::string_view rest = text.substr(at + kSign.size());
+  List list;
+  for (const char* sign : {"+", "-"}) list.items.push_back(std::string(text.substr(0, at)).append(sign).append(rest));
+  return list;
+}
+
 /// The items of "1, 2", "1 and 2", "(1, 2)", "\{1, 2\}"; nothing when there are less than two.
 std::optional<List> parse_list(std::string_view text) {
+  if (auto both = parse_plus_minus(text)) return both;
   List list;
   std::string inside(open_list(trim_blanks(text), list));
   static const RE2 conjunction(R"((?i)\s*,?\s+(?:and|or)\s+|\s*;\s*)");
@@ -90,7 +105,10 @@ bool items_equal(const std::string& reference, const std::string& answer) {
   if (!a_values.empty() && !b_values.empty()) {
     return std::find_first_of(a_values.begin(), a_values.end(), b_values.begin(), b_values.end()) != a_values.end();
   }
-  return !a.empty() && bare_text(a) == bare_text(b);
+  if (!a.empty() && bare_text(a) == bare_text(b)) return true;
+  const std::optional<MathExpression> a_expression = parse_math_expression(a);
+  const std::optional<MathExpression> b_expression = a_expression ? parse_math_expression(b) : std::nullopt;
+  return b_expression && expressions_equal(*a_expression, *b_expression);
 }
 
 bool lists_equal(const List& reference, const List& answer) {

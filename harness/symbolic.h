@@ -1,0 +1,24 @@
+// Whether two expressions have the same value whatever their variables stand for.
+#pragma once
+
+#include "harness/math_expression.h"
+
+namespace mathtrap {
+
+/// Decided in two steps. Values at fixed pseudo-random points, in double precision, tell apart what differs; this costs
+/// microseconds. What agrees there is put to GiNaC: equal when the expanded difference is zero, or when it vanishes at
+/// all points to 50 digits (\sqrt{3+2\sqrt2} = 1+\sqrt2).
+///
+/// Nothing is computed before it is bounded: exponents beyond kMaxPower, numbers beyond kMaxBits bits and expansions of
+/// more than kMaxTerms terms are not begun, and values beyond 10^60 are no values. An expression that has no value at
+/// two points or more equals nothing.
+bool expressions_equal(const MathExpression& a, const MathExpression& b);
+
+/// Whether one is the other times a number that is not zero: the left sides of "2x - 4 = 0" and "x - 2 = 0".
+bool expressions_proportional(const MathExpression& a, const MathExpression& b);
+
+inline constexpr double kMaxPower = 64;
+inline constexpr double kMaxBits = 4096;
+inline constexpr double kMaxTerms = 500;
+
+}  // namespace mathtrap
