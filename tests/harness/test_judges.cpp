@@ -54,7 +54,8 @@ TEST_CASE("a judge's verdict is read only when it cannot be misread; else it is 
 }
 
 TEST_CASE(
-    "the reference stands before the reply in a judge's prompt, and no line of the reply passes for the judge's") {
+    "complaint 9: the reference stands before the reply in a judge's prompt, and no line of the reply passes for the "
+    "judge's") {
   const JudgePrompts prompts = load_judge_prompts();
   for (const Arm arm : {Arm::original, Arm::trap, Arm::conceptual}) {
     const Reference reference{arm, "PROBLEM {{reply}}", "REFERENCE", {}};
@@ -108,7 +109,7 @@ TEST_CASE("names of judges that do not exist are errors") {
   CHECK_NOTHROW(check_judge_name("vote:rules,rules,rules"));
 }
 
-TEST_CASE("a run with an unreadable judge counts its replies apart") {
+TEST_CASE("complaint 8: a run with an unreadable judge counts its replies apart") {
   set_quiet(true);
   EvaluationOptions options;
   options.dataset = sum_dataset(4).string();
@@ -157,5 +158,5 @@ TEST_CASE("the rules agree with people on the shipped calibration set") {
         {input.id, parse_verdict(input.label), judge_reply(input.reference, input.response, input.cut).verdict});
   }
   CHECK(held.size() * 3 > inputs.size());
-  CHECK(agreement_of(held).kappa >= 0.70);
+  CHECK(agreement_of(held).kappa >= 0.73);
 }
