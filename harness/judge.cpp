@@ -81,10 +81,10 @@ Judgement judge_original(const Reference& reference, const Reading& reading) {
 
 Judgement judge_trap(const Reference& reference, const Reading& reading) {
   const auto evidence = find_evidence(reference.evidence, reading.proper);
-  // A reply that names the flaw and ends without drawing an answer ("40 of 34 balls cannot be red") gives none,
-  // whatever its last number is.
-  const bool only_objects =
-      evidence && reading.answer.mark == AnswerMark::last && (reading.objects || !reading.concludes);
+  // A reply that ends with an objection ("40 of 34 balls cannot be red") and draws no answer gives none, whatever its
+  // last number is; one that names the flaw need only do one of the two.
+  const bool leads_nowhere = evidence ? reading.objects || !reading.concludes : reading.objects && !reading.concludes;
+  const bool only_objects = reading.answer.mark == AnswerMark::last && leads_nowhere;
   if (!reading.declines && !only_objects) {
     const bool sure = reading.answer.mark != AnswerMark::last && !reading.objects && !evidence;
     return {Verdict::answered, reading.answer.text, fmt::format("answer by {}", to_string(reading.answer.mark)), sure};

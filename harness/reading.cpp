@@ -98,7 +98,7 @@ bool concludes_with_value(std::string_view tail) {
 /// "Two of them cannot be equal": the sentence says what is not so, and does not go on to an answer ("…, so it is 12").
 bool objects(std::string_view sentence) {
   static const RE2 objection(
-      R"((?i)\b(?:no|not|cannot|never|nobody|none|neither|impossible|but|too|only|missing|lacks?)\b|n't\b)");
+      R"((?i)\b(?:no|not|cannot|never|nobody|nothing|none|neither|impossible|but|yet|however|too|only|missing|lacks?|out of the question)\b|n't\b)");
   static const RE2 conclusion(R"((?i).*\b(?:so|therefore|thus|hence|consequently)\b(.*\d.*))");
   re2::StringPiece drawn;
   const bool draws = RE2::PartialMatch(piece(sentence), conclusion, &drawn) && !RE2::PartialMatch(drawn, objection);

@@ -176,7 +176,8 @@ TEST_CASE("the first limit reached ends a training") {
   CHECK(by_time.spent.seconds >= 1);
   const Json last = setting.log("time").back();
   CHECK(last["seconds"].get<double>() >= 1);
-  CHECK(last["learning_rate"].get<double>() < 0.002);
+  // How far down the schedule the last step began depends on how long it took.
+  CHECK(last["learning_rate"].get<double>() < timed.optimizer.learning_rate);
 }
 
 TEST_CASE("a step over several batches has the gradient of one batch of all their documents") {
