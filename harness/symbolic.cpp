@@ -253,18 +253,17 @@ bool vanishes(Builder& builder, const GiNaC::ex& difference, double terms, const
                      [&](const Point& point) { return GiNaC::abs(builder.value(difference, point)) <= bound; });
 }
 
-/// Whether a = factor · b, where the factor is 1 or that of the first point.
-bool confirmed(const MathExpression& a, const MathExpression& b, bool any_factor, const Values& values) {
+/// Whether a = b, by GiNaC.
+bool confirmed(const MathExpression& a, const MathExpression& b, const Values& values) {
   const Size size_a = bound_size(a, values.points);
   const Size size_b = bound_size(b, values.points);
   if (!(size_a.bits + size_b.bits <= kMaxBits)) return false;
   const std::lock_guard<std::mutex> lock(ginac_mutex());
   try {
     Builder builder;
-    GiNaC::ex left = builder.build(a);
-    GiNaC::ex right = builder.build(b);
+    const GiNaC::ex left = builder.build(a);
+    const GiNaC::ex right = builder.build(b);
     GiNaC::Digits = kPrecision;
-    if (any_factor) right *= builder.value(left, values.points[0]) / builder.value(right, values.points[0]);
     return vanishes(builder, left - right, size_a.terms + size_b.terms, values);
   } catch (const std::exception&) {
     return false;  // a pole, or a number beyond the library's range
@@ -279,21 +278,7 @@ bool expressions_equal(const MathExpression& a, const MathExpression& b) {
   const double tolerance = kTolerance * values.largest;
   const bool agree = std::all_of(values.at.begin(), values.at.end(),
                                  [&](const auto& pair) { return std::abs(pair.first - pair.second) <= tolerance; });
-  return agree && confirmed(a, b, false, values);
-}
-
-bool expressions_proportional(const MathExpression& a, const MathExpression& b) {
-  const Values values = common_values(a, b);
-  if (values.points.empty()) return false;
-  const auto [first_a, first_b] = values.at.front();
-  if (std::abs(first_a) <= kTolerance * values.largest || std::abs(first_b) <= kTolerance * values.largest)
-    return false;
-  const Complex factor = first_a / first_b;
-  const double tolerance = kTolerance * values.largest * (1 + std::abs(factor));
-  const bool agree = std::all_of(values.at.begin(), values.at.end(), [&](const auto& pair) {
-    return std::abs(pair.first - factor * pair.second) <= tolerance;
-  });
-  return agree && confirmed(a, b, true, values);
+  return agree && confirmed(a, b, values);
 }
 
 }  // namespace mathtrap

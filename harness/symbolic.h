@@ -14,9 +14,6 @@ namespace mathtrap {
 /// two points or more equals nothing.
 bool expressions_equal(const MathExpression& a, const MathExpression& b);
 
-/// Whether one is the other times a number that is not zero: the left sides of "2x - 4 = 0" and "x - 2 = 0".
-bool expressions_proportional(const MathExpression& a, const MathExpression& b);
-
 inline constexpr double kMaxPower = 64;
 inline constexpr double kMaxBits = 4096;
 inline constexpr double kMaxTerms = 500;
