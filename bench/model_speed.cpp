@@ -75,7 +75,7 @@ void measure_training(const Shape& shape, const Network& network) {
   const at::Tensor tokens = random_tokens(shape.batch_tokens, shape.config.vocab_size);
   const SequenceLayout layout = documents(shape.batch_tokens);
   const double seconds = best_seconds(5, [&] {
-    cross_entropy(training_forward(network, tokens, layout, true), tokens).backward();
+    cross_entropy(training_forward(network, tokens, layout, {true}), tokens).backward();
     for (const auto& [name, weight] : named_weights(network)) weight.mutable_grad().reset();
   });
   for (const auto& [name, weight] : named_weights(network)) weight.requires_grad_(false);

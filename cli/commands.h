@@ -27,6 +27,7 @@ void add_common_options(CLI::App& command, CommonOptions& common);
 void add_data_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_compare_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& action);
+void add_finetune_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_judge_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_model_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_pretrain_command(CLI::App& program, CommonOptions& common, CommandAction& action);

@@ -24,6 +24,7 @@ Batch make_batch(const std::vector<std::pair<const DocumentSet*, std::size_t>>& 
   std::vector<std::int64_t> targets;
   Batch batch;
   batch.layout.starts = {0};
+  if (!documents.empty()) batch.first_document = documents[0].first->place(documents[0].second);
   for (const auto& [set, index] : documents) {
     const std::span<const TokenId> document = set->document(index);
     const auto start = static_cast<std::int64_t>(tokens.size());
@@ -75,19 +76,24 @@ std::size_t BatchStream::draw_kind() {
   return last;
 }
 
-Batch BatchStream::next(std::int64_t batch_tokens) {
-  std::vector<std::pair<const DocumentSet*, std::size_t>> documents;
+Batch BatchStream::next(std::int64_t batch_tokens, std::int64_t documents) {
+  return make_batch(next_documents(batch_tokens, documents), loss_on_);
+}
+
+std::vector<std::pair<const DocumentSet*, std::size_t>> BatchStream::next_documents(std::int64_t batch_tokens,
+                                                                                    std::int64_t documents) {
+  std::vector<std::pair<const DocumentSet*, std::size_t>> chosen;
   std::int64_t used = 0;
-  while (true) {
+  while (documents == 0 || static_cast<std::int64_t>(chosen.size()) < documents) {
     const std::size_t kind = waiting_kind_ >= 0 ? static_cast<std::size_t>(waiting_kind_) : draw_kind();
     Cursor& cursor = cursors_.at(kind);
     const DocumentSet& set = sets_.at(kind);
     const auto index = static_cast<std::size_t>(cursor.order[cursor.next]);
     const auto length = static_cast<std::int64_t>(set.document(index).size());
     waiting_kind_ = static_cast<std::int64_t>(kind);
-    if (used > 0 && used + length > batch_tokens) return make_batch(documents, loss_on_);
+    if (used > 0 && used + length > batch_tokens) break;
     waiting_kind_ = -1;
-    documents.emplace_back(&set, index);
+    chosen.emplace_back(&set, index);
     used += length;
     if (++cursor.next == cursor.order.size()) {
       cursor.next = 0;
@@ -95,6 +101,7 @@ Batch BatchStream::next(std::int64_t batch_tokens) {
       shuffle(kind);
     }
   }
+  return chosen;
 }
 
 std::vector<std::int64_t> BatchStream::state() const {

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "finetune/documents.h"
@@ -18,10 +20,12 @@ enum class LossOn { reply, all };
 
 /// Documents side by side, flat, without padding and without attention across documents.
 struct Batch {
-  at::Tensor tokens;          ///< [n] int64
-  SequenceLayout layout;      ///< where each document starts
-  at::Tensor loss_positions;  ///< [m] int64: positions whose next token is learned
-  at::Tensor targets;         ///< [m] int64: those next tokens
+  at::Tensor tokens;           ///< [n] int64
+  SequenceLayout layout;       ///< where each document starts
+  at::Tensor loss_positions;   ///< [m] int64: positions whose next token is learned
+  at::Tensor targets;          ///< [m] int64: those next tokens
+  std::string first_document;  ///< the place of the first one, for messages
+  std::int64_t documents() const { return static_cast<std::int64_t>(layout.starts.size()) - 1; }
 };
 
 /// These documents in this order as one batch.
@@ -35,8 +39,11 @@ class BatchStream {
   BatchStream(const std::array<DocumentSet, kDocumentKinds>& sets, const std::array<double, kDocumentKinds>& mix,
               std::uint64_t seed, LossOn loss_on = LossOn::reply);
 
-  /// Whole documents, at most `batch_tokens` in all (one document at least).
-  Batch next(std::int64_t batch_tokens);
+  /// Whole documents, at most `batch_tokens` in all (one document at least), and at most `documents` (0: any number).
+  Batch next(std::int64_t batch_tokens, std::int64_t documents = 0);
+  /// The same as places in the sets.
+  std::vector<std::pair<const DocumentSet*, std::size_t>> next_documents(std::int64_t batch_tokens,
+                                                                         std::int64_t documents = 0);
 
   /// Position in the stream: a stream that takes it over goes on with the same batches.
   std::vector<std::int64_t> state() const;

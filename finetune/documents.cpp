@@ -35,10 +35,11 @@ class Renderer {
 
   bool wants(DocumentKind kind) const { return options_.mix.at(index_of(kind)) > 0; }
 
-  DocumentText render(DocumentKind kind, std::string_view question, std::string_view reply) const {
+  DocumentText render(DocumentKind kind, std::string_view question, std::string_view reply,
+                      const std::string& place) const {
     const Arm arm = kind == DocumentKind::conceptual ? Arm::conceptual : Arm::original;
     const bool hinted = kind != DocumentKind::conceptual && carries_hint(question);
-    return {kind, render_prompt(form_, hinted ? hint_ : plain_, arm, question), fmt::format(" {}", reply)};
+    return {kind, render_prompt(form_, hinted ? hint_ : plain_, arm, question), fmt::format(" {}", reply), place};
   }
 
  private:
@@ -52,21 +53,28 @@ class Renderer {
   Intervention hint_;
 };
 
+/// "file:line", "file" or, of a record that stands in no file, its id.
+std::string name_place(const Place& place, const std::string& id) {
+  if (place.file.empty()) return id;
+  return place.line == 0 ? place.file : fmt::format("{}:{}", place.file, place.line);
+}
+
 void take_record(const Record& record, const Renderer& renderer, const std::function<void(const DocumentText&)>& take) {
+  const std::string place = name_place(record.place, record.id);
   if (record.original && renderer.wants(DocumentKind::original)) {
     const std::string& reply = record.original->solution;
     if (reply.empty()) fail(record.place, "original.solution is needed for training");
-    take(renderer.render(DocumentKind::original, record.original->problem, reply));
+    take(renderer.render(DocumentKind::original, record.original->problem, reply, place));
   }
   if (renderer.wants(DocumentKind::conceptual)) {
     for (const Concept& item : record.concepts) {
       const std::string reply = item.solution.empty() ? (item.answer ? "True." : "False.") : item.solution;
-      take(renderer.render(DocumentKind::conceptual, item.question, reply));
+      take(renderer.render(DocumentKind::conceptual, item.question, reply, place));
     }
   }
   if (record.trap && renderer.wants(DocumentKind::trap)) {
     const std::string reply = fmt::format("This has no answer, because {}", record.trap->explanation);
-    take(renderer.render(DocumentKind::trap, record.trap->problem, reply));
+    take(renderer.render(DocumentKind::trap, record.trap->problem, reply, place));
   }
 }
 
@@ -80,7 +88,7 @@ void take_line(std::string_view line, const Place& place, const Renderer& render
     if (json.is_object() && json.contains("instruction")) {
       if (!renderer.wants(DocumentKind::instruction)) return;
       take(renderer.render(DocumentKind::instruction, json_string(json, "instruction", place),
-                           json_string(json, "response", place)));
+                           json_string(json, "response", place), name_place(place, "")));
       return;
     }
   }
@@ -106,20 +114,21 @@ struct Tokens {
   DocumentKind kind = DocumentKind::original;
   std::vector<TokenId> prompt;
   std::vector<TokenId> whole;  ///< prompt and reply
+  std::string place;
 };
 
 Tokens tokenize(const DocumentText& text, const Tokenizer& tokenizer) {
-  return {text.kind, tokenizer.encode(text.prompt), tokenizer.encode(text.prompt + text.reply)};
+  return {text.kind, tokenizer.encode(text.prompt), tokenizer.encode(text.prompt + text.reply), text.place};
 }
 
-void append(DocumentSet& set, const Tokens& text, const Tokenizer& tokenizer, std::int64_t context) {
-  const auto& [kind, prompt, whole] = text;
+void append(DocumentSet& set, const Tokens& text, const Tokenizer& tokenizer, std::int64_t longest) {
+  const auto& [kind, prompt, whole, place] = text;
   if (whole.size() <= prompt.size() || !std::equal(prompt.begin(), prompt.end(), whole.begin())) {
-    ++set.split_badly;
+    set.split_badly.push_back(place);
     return;
   }
-  if (static_cast<std::int64_t>(whole.size()) + 2 > context) {
-    ++set.too_long;
+  if (static_cast<std::int64_t>(whole.size()) + 2 > longest) {
+    set.too_long.push_back(place);
     return;
   }
   const bool has_bos = tokenizer.bos() >= 0;
@@ -127,6 +136,7 @@ void append(DocumentSet& set, const Tokens& text, const Tokenizer& tokenizer, st
   set.tokens.insert(set.tokens.end(), whole.begin(), whole.end());
   if (tokenizer.eos() >= 0) set.tokens.push_back(tokenizer.eos());
   set.starts.push_back(static_cast<std::int64_t>(set.tokens.size()));
+  set.places.push_back(place);
   set.prompt_lengths.push_back(static_cast<std::int32_t>(prompt.size()) + (has_bos ? 1 : 0));
 }
 
@@ -134,8 +144,8 @@ void append(DocumentSet& set, const Tokens& text, const Tokenizer& tokenizer, st
 class LineBatch {
  public:
   LineBatch(const Renderer& renderer, const Tokenizer& tokenizer, std::array<DocumentSet, kDocumentKinds>& sets,
-            std::int64_t context)
-      : renderer_(renderer), tokenizer_(tokenizer), sets_(sets), context_(context) {}
+            std::int64_t longest)
+      : renderer_(renderer), tokenizer_(tokenizer), sets_(sets), longest_(longest) {}
 
   void add(std::string_view line, const Place& place) {
     lines_.push_back({std::string(line), place, {}, nullptr});
@@ -149,7 +159,7 @@ class LineBatch {
     });
     for (const Line& line : lines_) {
       if (line.error) std::rethrow_exception(line.error);
-      for (const Tokens& text : line.texts) append(sets_.at(index_of(text.kind)), text, tokenizer_, context_);
+      for (const Tokens& text : line.texts) append(sets_.at(index_of(text.kind)), text, tokenizer_, longest_);
     }
     lines_.clear();
   }
@@ -174,7 +184,7 @@ class LineBatch {
   const Renderer& renderer_;
   const Tokenizer& tokenizer_;
   std::array<DocumentSet, kDocumentKinds>& sets_;
-  std::int64_t context_;
+  std::int64_t longest_;
   std::vector<Line> lines_;
 };
 
@@ -223,21 +233,24 @@ void for_each_document(const std::string& path, const DocumentOptions& options,
 }
 
 std::array<DocumentSet, kDocumentKinds> tokenize_documents(const std::vector<std::string>& paths,
+                                                           const std::vector<Record>& records,
                                                            const DocumentOptions& options, const Tokenizer& tokenizer,
-                                                           std::int64_t context) {
+                                                           std::int64_t longest) {
   std::array<DocumentSet, kDocumentKinds> sets;
   const Renderer renderer(options);
-  LineBatch lines(renderer, tokenizer, sets, context);
+  const auto add = [&](const DocumentText& text) {
+    append(sets.at(index_of(text.kind)), tokenize(text, tokenizer), tokenizer, longest);
+  };
+  LineBatch lines(renderer, tokenizer, sets, longest);
   for (const std::string& path : paths) {
     if (is_our_jsonl(path)) {
       for_each_line(path, [&](std::string_view line, std::size_t number) { lines.add(line, {path, number, ""}); });
       lines.flush();
     } else {
-      for_each_document(path, options, [&](const DocumentText& text) {
-        append(sets.at(index_of(text.kind)), tokenize(text, tokenizer), tokenizer, context);
-      });
+      for_each_document(path, options, add);
     }
   }
+  for (const Record& record : records) take_record(record, renderer, add);
   return sets;
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "datasets/record.h"
 #include "model/tokenizer.h"
 #include "prompts/prompts.h"
 
@@ -40,6 +41,7 @@ struct DocumentText {
   DocumentKind kind = DocumentKind::original;
   std::string prompt;
   std::string reply;  ///< begins with a blank
+  std::string place;  ///< where it stands: "file:line" or the record's id
 };
 
 /// Calls `take` for each document of a file: JSONL of problem records (datasets/record.h), of instructions
@@ -53,21 +55,24 @@ struct DocumentSet {
   std::vector<TokenId> tokens;
   std::vector<std::int64_t> starts = {0};    ///< of each document, and the end of the last
   std::vector<std::int32_t> prompt_lengths;  ///< tokens before the reply, begin-of-text among them
-  std::int64_t too_long = 0;                 ///< documents left out because they exceed the context
-  std::int64_t split_badly = 0;  ///< documents left out because prompt and reply share a token, so that the reply could
-                                 ///< not follow the prompt in generation
+  std::vector<std::string> places;           ///< where each document stands
+  std::vector<std::string> too_long;         ///< places of those left out because they exceed the longest length
+  std::vector<std::string> split_badly;  ///< and of those whose prompt and reply share a token, so that the reply could
+                                         ///< not follow the prompt in generation
 
   std::size_t size() const { return prompt_lengths.size(); }
+  const std::string& place(std::size_t index) const { return places[index]; }
   std::span<const TokenId> document(std::size_t index) const {
     return std::span(tokens).subspan(static_cast<std::size_t>(starts[index]),
                                      static_cast<std::size_t>(starts[index + 1] - starts[index]));
   }
 };
 
-/// The documents of files, by kind and in their order, tokenised by all threads. `context` is the longest document in
-/// tokens.
+/// The documents of files and then of records, by kind and in their order, tokenised by all threads. `longest`: the
+/// longest document in tokens; a longer one is left out, never cut.
 std::array<DocumentSet, kDocumentKinds> tokenize_documents(const std::vector<std::string>& paths,
+                                                           const std::vector<Record>& records,
                                                            const DocumentOptions& options, const Tokenizer& tokenizer,
-                                                           std::int64_t context);
+                                                           std::int64_t longest);
 
 }  // namespace mathtrap

@@ -11,7 +11,8 @@
 
 #include "finetune/batches.h"
 #include "finetune/optimizer.h"
-#include "finetune/pretrain.h"
+#include "finetune/training.h"
+#include "finetune/training_checkpoint.h"
 #include "finetune/training_log.h"
 #include "model/network.h"
 
@@ -19,7 +20,8 @@ namespace mathtrap {
 
 /// What a training works on. All must outlive it.
 struct TrainerInput {
-  const PretrainOptions& options;
+  const TrainingOptions& options;
+  const TrainingLimits& limits;  ///< those of the options, with epochs as documents
   const std::array<DocumentSet, kDocumentKinds>& documents;
   const std::array<DocumentSet, kDocumentKinds>& held_out;
   std::uint64_t fingerprint = 0;                  ///< of arguments and data: whose checkpoints are its own
@@ -28,11 +30,12 @@ struct TrainerInput {
 
 class Trainer {
  public:
-  /// Trains `network` in place. Goes on from the last checkpoint in the output folder where there is one.
+  /// Trains `network` in place: its low-rank updates where it has any, else all weights. Goes on from the last
+  /// checkpoint in the output folder where there is one.
   Trainer(const TrainerInput& input, Network network);
 
   /// Trains until a limit is reached, or until the options' `stop` says so; then there is a checkpoint.
-  PretrainResult run();
+  TrainingResult run();
 
   const Network& network() const { return network_; }
 
@@ -42,26 +45,33 @@ class Trainer {
   static NamedTensors require_gradients(const Network& network);
   NamedTensors state_tensors() const;
   double seconds() const;
-  double progress() const { return training_progress(options_.limits, spent_); }
+  double progress() const { return training_progress(input_.limits, spent_); }
+  bool finished() const;
   /// One step; returns its line of the log.
   Json step();
+  /// The batches of one step.
+  std::vector<Batch> next_batches();
   /// Adds the gradients of one step. Returns the mean loss of its tokens.
-  double add_gradients();
-  [[noreturn]] void fail_at_loss(double loss, double norm) const;
+  double add_gradients(const std::vector<Batch>& batches);
+  void check_loss(double loss, double norm, const std::vector<Batch>& batches) const;
   void validate_into(Json& line);
+  void remember_validation(const Json& validation);
   double mean_loss() const;
   void remember_loss(double loss);
   void save();
   std::string describe() const;
 
   TrainerInput input_;
-  const PretrainOptions& options_;
+  const TrainingOptions& options_;
   Network network_;
   NamedTensors weights_;
   AdamW optimizer_;
   BatchStream stream_;
   std::string checkpoints_;
   TrainingSpent spent_;
+  BestValidation best_;
+  double product_rate_ = 0;    ///< operations a second of a large matrix product here
+  double utilisation_ = 0;     ///< of the last step
   double seconds_before_ = 0;  ///< spent by earlier runs
   double saved_at_ = 0;        ///< seconds at the last checkpoint
   std::deque<double> losses_;

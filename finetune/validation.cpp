@@ -74,8 +74,8 @@ ValidationResult validate_kind(const Network& network, const DocumentSet& set, s
 
 }  // namespace
 
-at::Tensor learned_logits(const Network& network, const Batch& batch, bool bf16) {
-  return training_forward(network, batch.tokens, batch.layout, bf16).index_select(0, batch.loss_positions);
+at::Tensor learned_logits(const Network& network, const Batch& batch, bool bf16, bool recompute) {
+  return training_forward(network, batch.tokens, batch.layout, {bf16, recompute, batch.loss_positions});
 }
 
 at::Tensor loss_of(const at::Tensor& logits, const Batch& batch) {

@@ -14,7 +14,7 @@
 namespace mathtrap {
 
 /// Logits [m, vocab] f32 of the batch's positions that are learned.
-at::Tensor learned_logits(const Network& network, const Batch& batch, bool bf16);
+at::Tensor learned_logits(const Network& network, const Batch& batch, bool bf16, bool recompute = false);
 
 /// Mean over the learned tokens of -log softmax(logits)[token], natural logarithm: a scalar.
 at::Tensor loss_of(const at::Tensor& logits, const Batch& batch);

@@ -30,6 +30,10 @@ struct Checkpoint {
 /// file, field or tensor. Every size is checked before memory is taken.
 Checkpoint read_checkpoint(const std::string& path);
 
+/// The checkpoint at `base` with an adapter's updates (model/adapter.h) added to its weights. read_checkpoint does this
+/// for an adapter's folder, with the base that it names.
+Checkpoint read_adapted(const std::string& adapter, const std::string& base);
+
 /// All tensors of a folder in Hugging Face layout, whatever the architecture: model.safetensors or pytorch_model.bin,
 /// in one file or in the shards that an index names.
 std::map<std::string, at::Tensor> read_weights(const std::string& folder);

@@ -4,6 +4,7 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
+#include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@
 #include <cmath>
 
 #include "model/ops.h"
+#include "model/recompute.h"
 #include "support/error.h"
 #include "support/random.h"
 
@@ -64,6 +66,64 @@ at::Tensor draw(const std::string& name, std::int64_t rows, std::int64_t columns
   auto* values = tensor.data_ptr<float>();
   for (std::int64_t i = 0; i < rows * columns; ++i) values[i] = static_cast<float>(random.normal() * deviation);
   return tensor;
+}
+
+/// Products of one layer: its weights times what they read, with the updates of an adapter where there is one.
+class Products {
+ public:
+  using Weights = std::vector<std::pair<Projection, at::Tensor>>;
+
+  Products(const Network& network, std::size_t layer, Arithmetic arithmetic)
+      : updates_(network.updates.empty() ? nullptr : &network.updates[layer]),
+        seed_(mix64(network.dropout_seed + layer)),
+        arithmetic_(arithmetic) {}
+
+  /// x [tokens, in] to [tokens, sum of out], side by side.
+  at::Tensor operator()(const Weights& weights, const at::Tensor& x) const {
+    std::vector<at::Tensor> tensors;
+    std::vector<std::pair<Projection, std::int64_t>> widths;
+    for (const auto& [projection, weight] : weights) {
+      tensors.push_back(weight);
+      widths.emplace_back(projection, weight.size(0));
+    }
+    const at::Tensor y = linear(x, tensors, arithmetic_);
+    return updates_ == nullptr ? y : add_low_rank(y, x, *updates_, widths, seed_, arithmetic_);
+  }
+
+ private:
+  const LayerUpdates* updates_;
+  std::uint64_t seed_;
+  Arithmetic arithmetic_;
+};
+
+LayerState run_layer(const Network& network, std::size_t index, const LayerState& state, Arithmetic arithmetic,
+                     const Attention& attention) {
+  const LayerWeights& layer = network.layers[index];
+  const double epsilon = network.config.rms_norm_eps;
+  const auto& [x, norm] = state;
+  const Products products(network, index, arithmetic);
+  const at::Tensor query_key_value = products(
+      {{Projection::query, layer.query}, {Projection::key, layer.key}, {Projection::value, layer.value}}, norm);
+  const at::Tensor mixed = attention(index, query_key_value);
+  const at::Tensor attended = products({{Projection::output, layer.output}}, mixed);
+  const ResidualNorm residual = add_rms_norm(x, attended, layer.mlp_norm, epsilon, arithmetic);
+  const at::Tensor gated =
+      swiglu(products({{Projection::gate, layer.gate}, {Projection::up, layer.up}}, residual.norm));
+  const at::Tensor delta = products({{Projection::down, layer.down}}, gated);
+  const bool last = index + 1 == network.layers.size();
+  const at::Tensor& next_norm = last ? network.final_norm : network.layers[index + 1].attention_norm;
+  const ResidualNorm next =
+      add_rms_norm(residual.sum, delta, next_norm, epsilon, last ? Arithmetic::as_stored : arithmetic);
+  return {next.sum, next.norm};
+}
+
+/// Any tensor of the layer that is learned, where there is one.
+at::Tensor learned_weight(const Network& network, std::size_t layer) {
+  if (network.updates.empty()) return network.layers[layer].down;
+  for (const LowRankUpdate& update : network.updates[layer]) {
+    if (update.defined()) return update.b;
+  }
+  return network.layers[layer].down;
 }
 
 }  // namespace
@@ -130,43 +190,42 @@ std::vector<std::pair<std::string, at::Tensor>> named_weights(const Network& net
 }
 
 at::Tensor run_layers(const Network& network, const at::Tensor& tokens, Arithmetic arithmetic,
-                      const Attention& attention) {
+                      const Attention& attention, bool recompute) {
   const double epsilon = network.config.rms_norm_eps;
-  at::Tensor x = at::embedding(network.embedding, tokens).to(at::kFloat);
+  const at::Tensor x = at::embedding(network.embedding, tokens).to(at::kFloat);
   if (network.layers.empty()) return rms_norm(x, network.final_norm, epsilon, Arithmetic::as_stored);
-  at::Tensor norm = rms_norm(x, network.layers[0].attention_norm, epsilon, arithmetic);
+  LayerState state = {x, rms_norm(x, network.layers[0].attention_norm, epsilon, arithmetic)};
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const LayerWeights& layer = network.layers[i];
-    const at::Tensor mixed = attention(i, linear(norm, {layer.query, layer.key, layer.value}, arithmetic));
-    ResidualNorm residual =
-        add_rms_norm(x, linear(mixed, layer.output, arithmetic), layer.mlp_norm, epsilon, arithmetic);
-    const at::Tensor gated = swiglu(linear(residual.norm, {layer.gate, layer.up}, arithmetic));
-    const at::Tensor delta = linear(gated, layer.down, arithmetic);
-    const bool last = i + 1 == network.layers.size();
-    const at::Tensor& next_norm = last ? network.final_norm : network.layers[i + 1].attention_norm;
-    residual = add_rms_norm(residual.sum, delta, next_norm, epsilon, last ? Arithmetic::as_stored : arithmetic);
-    x = residual.sum;
-    norm = residual.norm;
+    // By value for the same reason as in training_forward; the network outlives the backward pass.
+    const LayerFunction layer = [&network, attention, arithmetic, i](const LayerState& before) {
+      return run_layer(network, i, before, arithmetic, attention);
+    };
+    state = recompute ? recomputed(layer, state, learned_weight(network, i)) : layer(state);
   }
-  return norm;
+  return state.second;
 }
 
 AttentionShape attention_shape(const ModelConfig& config) {
   return {config.num_attention_heads, config.num_key_value_heads, config.head_dim};
 }
 
-at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout, bool bf16) {
-  const Arithmetic arithmetic = training_arithmetic(bf16, tokens.device());
+at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout,
+                            const TrainingForward& options) {
+  const Arithmetic arithmetic = training_arithmetic(options.bf16, tokens.device());
   std::int64_t longest = 0;
   for (std::size_t i = 0; i + 1 < layout.starts.size(); ++i) {
     longest = std::max(longest, layout.starts[i + 1] - layout.starts[i]);
   }
   const RotaryTable table = rotary_table(network.config, longest, tokens.device());
   const AttentionShape shape = attention_shape(network.config);
-  const at::Tensor hidden =
-      run_layers(network, tokens, arithmetic, [&](std::size_t /*layer*/, const at::Tensor& query_key_value) {
-        return causal_attention(query_key_value, shape, table, layout.starts);
-      });
+  // Taken by value: a layer that is computed again needs them after this function has returned.
+  const Attention attention = [shape, table, starts = layout.starts](std::size_t /*layer*/,
+                                                                     const at::Tensor& query_key_value) {
+    return causal_attention(query_key_value, shape, table, starts);
+  };
+  const bool recompute = options.recompute && at::GradMode::is_enabled();
+  at::Tensor hidden = run_layers(network, tokens, arithmetic, attention, recompute);
+  if (options.positions.defined()) hidden = hidden.index_select(0, options.positions);
   return output_logits(hidden, network.head, arithmetic);
 }
 

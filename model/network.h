@@ -13,6 +13,7 @@
 
 #include "model/checkpoint.h"
 #include "model/config.h"
+#include "model/low_rank.h"
 #include "model/ops.h"
 
 namespace mathtrap {
@@ -34,8 +35,10 @@ struct Network {
   ModelConfig config;
   at::Tensor embedding;  ///< [vocab, hidden]
   std::vector<LayerWeights> layers;
-  at::Tensor final_norm;  ///< [hidden]
-  at::Tensor head;        ///< [vocab, hidden]; the same tensor as `embedding` when tied
+  at::Tensor final_norm;              ///< [hidden]
+  at::Tensor head;                    ///< [vocab, hidden]; the same tensor as `embedding` when tied
+  std::vector<LayerUpdates> updates;  ///< of an adapter that is trained: one a layer, or none
+  std::uint64_t dropout_seed = 0;     ///< decides which inputs of the updates are left out
 };
 
 /// The network of a checkpoint, on `device` ("cpu", "cuda:0"). Tensors are not copied on the CPU unless their dtype has
@@ -60,12 +63,20 @@ struct SequenceLayout {
 using Attention = std::function<at::Tensor(std::size_t layer, const at::Tensor& query_key_value)>;
 AttentionShape attention_shape(const ModelConfig& config);
 
-/// All layers and the final norm: `tokens` [n] int64 to hidden states [n, hidden], f32.
+/// All layers and the final norm: `tokens` [n] int64 to hidden states [n, hidden], f32. With `recompute` the layers are
+/// computed again in the backward pass.
 at::Tensor run_layers(const Network& network, const at::Tensor& tokens, Arithmetic arithmetic,
-                      const Attention& attention);
+                      const Attention& attention, bool recompute = false);
 
-/// Training forward pass: `tokens` [n] of whole sequences (positions count from 0 in each) to logits [n, vocab], f32.
-/// With `bf16` and gradients enabled products are rounded to bfloat16, where the machine has arithmetic for it.
-at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout, bool bf16);
+struct TrainingForward {
+  bool bf16 = false;       ///< with gradients enabled products are rounded to bfloat16, where the machine can
+  bool recompute = false;  ///< layers are computed again in the backward pass (model/recompute.h)
+  at::Tensor positions;    ///< [m] int64: the tokens whose logits are wanted; not defined: all
+};
+
+/// Training forward pass: `tokens` [n] of whole sequences (positions count from 0 in each) to logits [n, vocab], f32,
+/// or [m, vocab] of the wanted positions.
+at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout,
+                            const TrainingForward& options);
 
 }  // namespace mathtrap

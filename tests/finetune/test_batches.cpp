@@ -44,6 +44,7 @@ DocumentSet numbered(int count) {
     for (const TokenId token : {1, 10, 100 + i, 2}) set.tokens.push_back(token);
     set.starts.push_back(static_cast<std::int64_t>(set.tokens.size()));
     set.prompt_lengths.push_back(2);
+    set.places.push_back(fmt::format("file:{}", i + 1));
   }
   return set;
 }
@@ -96,6 +97,23 @@ TEST_CASE("replies and the end-of-text are learned, prompts are not, and documen
   CHECK(values(batch.targets) == std::vector<std::int64_t>{101, 2, 100, 2});
 }
 
+TEST_CASE("a batch holds at most so many documents, and is named by its first") {
+  std::array<DocumentSet, kDocumentKinds> sets;
+  sets[3] = numbered(10);
+  BatchStream stream(sets, {0, 0, 0, 1}, 7);
+  BatchStream same(sets, {0, 0, 0, 1}, 7);
+  const Batch three = stream.next(1000, 3);
+  CHECK(three.documents() == 3);
+  const auto documents = same.next_documents(1000, 3);
+  CHECK(three.first_document == sets[3].place(documents[0].second));
+  // The stream goes on behind them: ten documents are an epoch, each of them once.
+  const auto rest = same.next_documents(1000, 7);
+  std::set<std::size_t> seen;
+  for (const auto& [set, index] : documents) seen.insert(index);
+  for (const auto& [set, index] : rest) seen.insert(index);
+  CHECK(seen.size() == 10);
+}
+
 TEST_CASE("with the loss on all tokens, all but begin-of-text are learned") {
   const DocumentSet set = numbered(2);
   const Batch batch = make_batch({{&set, 0}, {&set, 1}}, LossOn::all);
@@ -120,7 +138,7 @@ TEST_CASE("a document's tokens are those of prompt and reply together, behind th
   options.hint_share = 0;
   options.mix = parse_mix("instruction:1");
   const fs::path path = write_lines("tokens", kInstruction + R"({"instruction":"Q A","response":"n"})" + "\n");
-  const auto sets = tokenize_documents({path.string()}, options, tokenizer, 200);
+  const auto sets = tokenize_documents({path.string()}, {}, options, tokenizer, 200);
   const DocumentSet& set = sets[static_cast<std::size_t>(DocumentKind::instruction)];
   REQUIRE(set.size() == 2);
   const auto prompt = static_cast<std::size_t>(set.prompt_lengths[1]);
@@ -130,8 +148,8 @@ TEST_CASE("a document's tokens are those of prompt and reply together, behind th
   // Where a piece reaches from the prompt into the reply, generation could not go on as the document does.
   options.prompt_form = (fs::temp_directory_path() / "mathtrap-reaching.toml").string();
   write_file_atomically(options.prompt_form, "problem = '{{hint}}{{problem}}'\nconceptual = '{{problem}}'\n");
-  CHECK(tokenize_documents({path.string()}, options, tokenizer, 200)[3].split_badly == 1);
-  CHECK(tokenize_documents({path.string()}, options, tokenizer, 10)[3].too_long == 1);
+  CHECK(tokenize_documents({path.string()}, {}, options, tokenizer, 200)[3].split_badly.size() == 1);
+  CHECK(tokenize_documents({path.string()}, {}, options, tokenizer, 10)[3].too_long.size() == 1);
 }
 
 TEST_CASE("every document comes once an epoch, in another order each, whole, within the batch") {

@@ -148,7 +148,7 @@ TEST_CASE("a score is the sum of log-probabilities from full logits") {
   const at::NoGradGuard no_gradients;
   const Network network = make_network(read_checkpoint(path), "cpu");
   const at::Tensor logits =
-      training_forward(network, at::tensor(tokens), {{0, static_cast<std::int64_t>(tokens.size())}}, false);
+      training_forward(network, at::tensor(tokens), {{0, static_cast<std::int64_t>(tokens.size())}}, {});
   const at::Tensor logprobs = at::log_softmax(logits.to(at::kDouble), -1);
   double sum = 0;
   for (std::size_t i = context; i < tokens.size(); ++i) {

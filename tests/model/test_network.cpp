@@ -169,7 +169,7 @@ double error_of_two_documents(const ModelConfig& config) {
   const std::vector<std::int64_t> second = {1, 8, 4, 22, 17};
   std::vector<std::int64_t> flat = first;
   flat.insert(flat.end(), second.begin(), second.end());
-  const at::Tensor logits = training_forward(network, at::tensor(flat), {{0, 11, 16}}, false);
+  const at::Tensor logits = training_forward(network, at::tensor(flat), {{0, 11, 16}}, {});
   std::vector<Vector> expected = expected_logits(network, first);
   for (Vector& row : expected_logits(network, second)) expected.push_back(std::move(row));
   return relative_error(logits, expected);
@@ -221,7 +221,7 @@ TEST_CASE("every weight gets a gradient that a finite difference confirms") {
   const Network network = lively_network(small_config(), 5);
   const at::Tensor tokens = at::tensor(std::vector<std::int64_t>{1, 5, 9, 36, 0, 7, 1, 12, 30});
   const SequenceLayout layout = {{0, 6, 9}};
-  const auto loss = [&] { return training_forward(network, tokens, layout, false).log_softmax(-1).square().mean(); };
+  const auto loss = [&] { return training_forward(network, tokens, layout, {}).log_softmax(-1).square().mean(); };
   const auto weights = named_weights(network);
   for (const auto& [name, weight] : weights) weight.requires_grad_(true);
   loss().backward();

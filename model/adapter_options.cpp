@@ -1,0 +1,65 @@
+#include "model/adapter_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "support/error.h"
+
+namespace mathtrap {
+namespace {
+
+struct Module {
+  std::string_view target;
+  std::string_view path;
+};
+
+constexpr std::array<Module, kProjections> kModules = {{{"q_proj", "self_attn.q_proj"},
+                                                        {"k_proj", "self_attn.k_proj"},
+                                                        {"v_proj", "self_attn.v_proj"},
+                                                        {"o_proj", "self_attn.o_proj"},
+                                                        {"gate_proj", "mlp.gate_proj"},
+                                                        {"up_proj", "mlp.up_proj"},
+                                                        {"down_proj", "mlp.down_proj"}}};
+
+std::size_t index_of(Projection projection) {
+  return static_cast<std::size_t>(projection);
+}
+
+}  // namespace
+
+std::string_view target_module(Projection projection) {
+  return kModules.at(index_of(projection)).target;
+}
+
+std::string_view module_path(Projection projection) {
+  return kModules.at(index_of(projection)).path;
+}
+
+std::vector<Projection> parse_target_modules(const std::string& text) {
+  std::vector<Projection> targets;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    const auto* found =
+        std::find_if(kModules.begin(), kModules.end(), [&](const Module& module) { return module.target == part; });
+    const auto projection = static_cast<Projection>(found - kModules.begin());
+    if (part == "all" || part == "all-linear") {
+      for (std::size_t i = 0; i < kProjections; ++i) targets.push_back(static_cast<Projection>(i));
+    } else if (found == kModules.end()) {
+      throw Error(fmt::format(
+          "target module '{}' is unknown; use all, or of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
+          part));
+    } else {
+      targets.push_back(projection);
+    }
+  }
+  std::sort(targets.begin(), targets.end());
+  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+  if (targets.empty()) throw Error("at least one target module is needed");
+  return targets;
+}
+
+}  // namespace mathtrap
