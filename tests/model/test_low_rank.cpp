@@ -186,7 +186,8 @@ TEST_CASE("logits of chosen positions are those of all positions at these places
 }
 
 TEST_CASE("target modules are PEFT's names") {
-  CHECK(parse_target_modules("v_proj,q_proj,v_proj") == std::vector{Projection::query, Projection::value});
+  const std::vector<Projection> two = {Projection::query, Projection::value};
+  CHECK((parse_target_modules("v_proj,q_proj,v_proj") == two));
   CHECK(parse_target_modules("all-linear").size() == kProjections);
   CHECK_THROWS_WITH(parse_target_modules("q_proj,lm_head"), Catch::Contains("lm_head"));
   CHECK_THROWS(parse_target_modules(""));
