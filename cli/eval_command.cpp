@@ -167,7 +167,8 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   command->add_option("--arms", evaluation.arms, "Of original, trap, concept")->delimiter(',')->capture_default_str();
   command
       ->add_option("--interventions", evaluation.interventions,
-                   "none, hint, think, check, K-shot[:fixed|random|nearest[:TRAPS]], vote:K, paths of .toml files, "
+                   "none, hint, think, check, K-shot[:fixed|random|nearest[:TRAPS]], vote:K, adapter:MODEL, paths of "
+                   ".toml files, "
                    "several of these joined with +; or all: the paper's grid")
       ->delimiter(',')
       ->capture_default_str();

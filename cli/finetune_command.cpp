@@ -1,7 +1,10 @@
 // mathtrap finetune: adapts a model to instructions or problems, all of its weights or by an adapter (LoRA).
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "cli/commands.h"
+#include "cli/settings_file.h"
 #include "cli/training_flags.h"
 #include "support/error.h"
 #include "support/files.h"
@@ -14,6 +17,7 @@ struct CommandOptions {
   AdapterOptions adapter;
   std::string method = "lora";
   std::string targets = "all";
+  std::string settings;
 };
 
 int run(CommandOptions& options, const CommonOptions& common) {
@@ -31,7 +35,7 @@ int run(CommandOptions& options, const CommonOptions& common) {
 std::string settings_path(const std::string& name) {
   std::error_code ignored;
   if (std::filesystem::exists(name, ignored) || name.find('/') != std::string::npos) return name;
-  return resource("finetune/presets/" + name + ".toml").string();
+  return resource(fmt::format("finetune/presets/{}.toml", name)).string();
 }
 
 void add_adapter_flags(CLI::App& command, CommandOptions& options) {
@@ -79,10 +83,13 @@ void add_finetune_command(CLI::App& program, CommonOptions& common, CommandActio
   add_common_options(*command, common);
   add_adapter_flags(*command, *options);
   add_training_flags(*command, options->flags);
-  command->set_config("--config", "", "TOML file of settings named as the flags, or a preset: paper")
-      ->transform([](const std::string& name) { return settings_path(name); });
-  command->allow_config_extras(CLI::config_extras_mode::error);
-  command->callback([options, &common, &action] { action = [options, &common] { return run(*options, common); }; });
+  command->add_option("--config", options->settings, "TOML file of settings named as the flags, or a preset: paper");
+  command->callback([options, command, &common, &action] {
+    action = [options, command, &common] {
+      if (!options->settings.empty()) apply_settings_file(*command, settings_path(options->settings));
+      return run(*options, common);
+    };
+  });
 }
 
 }  // namespace mathtrap

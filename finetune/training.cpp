@@ -140,17 +140,10 @@ Json describe_training(const TrainingOptions& options, const Start& start) {
 
 void check_options(const TrainingOptions& options) {
   if (options.data.empty() && options.records.empty()) throw Error("--data: at least one data set is needed");
-  if (options.output.empty()) throw Error("--out: a folder is needed");
   if (options.from.empty() == options.tokenizer.empty()) {
     throw Error("give --tokenizer for a new model, or --from to train a model on; not both");
   }
   if (options.adapter && options.from.empty()) throw Error("an adapter needs a model that it adapts: give --from");
-  const TrainingLimits& limits = options.limits;
-  if (!(options.epochs >= 0) || limits.steps < 0 || limits.tokens < 0 || limits.seconds < 0)
-    throw Error("a limit must not be negative");
-  if (limits.steps == 0 && limits.tokens == 0 && limits.seconds == 0 && options.epochs == 0) {
-    throw Error("say how long to train: --epochs, --tokens, --steps or --minutes");
-  }
   if (options.batch_tokens < 1 || options.accumulate < 1 || options.validation_steps < 1) {
     throw Error("--batch-tokens, --accumulate and --validation-steps must be positive");
   }
@@ -162,8 +155,18 @@ void check_options(const TrainingOptions& options) {
     throw Error("--keep-best and --patience need --validation");
   }
   if (options.dtype != "bf16" && options.dtype != "f32") throw Error("--dtype is bf16 or f32");
+}
+
+void check_duration_and_output(const TrainingOptions& options) {
+  if (options.output.empty()) throw Error("--out: a folder is needed");
   if (fs::exists(fs::path(options.output) / "config.json") || is_adapter_folder(options.output)) {
     throw Error(fmt::format("{}: already holds a model; choose another --out", options.output));
+  }
+  const TrainingLimits& limits = options.limits;
+  if (!(options.epochs >= 0) || limits.steps < 0 || limits.tokens < 0 || limits.seconds < 0)
+    throw Error("a limit must not be negative");
+  if (limits.steps == 0 && limits.tokens == 0 && limits.seconds == 0 && options.epochs == 0) {
+    throw Error("say how long to train: --epochs, --tokens, --steps or --minutes");
   }
 }
 
@@ -271,6 +274,7 @@ Prepared prepare(const TrainingOptions& options) {
 
 TrainingResult train(const TrainingOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
+  check_duration_and_output(options);
   Prepared prepared = prepare(options);
   Json description = describe_training(options, prepared.start);
   fs::create_directories(options.output);

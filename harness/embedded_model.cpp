@@ -14,14 +14,25 @@ namespace {
 class EmbeddedModel final : public ModelUnderTest {
  public:
   EmbeddedModel(const std::string& name, const std::string& path, const EngineOptions& options)
-      : engine_(path, options),
+      : name_(name),
+        path_(path),
+        options_(options),
+        engine_(path, options),
         description_{{"name", name},
                      {"sha256", model_sha256(path)},
                      {"parameters", engine_.info().parameters},
                      {"dtype", engine_.info().dtype},
-                     {"device", options.device}} {}
+                     {"device", options.device}} {
+    if (!options.adapter.empty()) description_["adapter_sha256"] = model_sha256(options.adapter);
+  }
 
   const Json& description() const override { return description_; }
+
+  std::unique_ptr<ModelUnderTest> adapted(const std::string& adapter) const override {
+    EngineOptions options = options_;
+    options.adapter = resolve_model_path(adapter);
+    return std::make_unique<EmbeddedModel>(name_, path_, options);
+  }
 
   /// A prompt that does not fit the model's context is a reply that never came: cut off, and not the end of the run.
   void answer(std::span<const GenerationRequest> requests, const Engine::OnCompletion& on_completion) override {
@@ -55,6 +66,9 @@ class EmbeddedModel final : public ModelUnderTest {
     return static_cast<std::int64_t>(engine_.tokenizer().encode(prompt).size()) + begin_of_text;
   }
 
+  std::string name_;
+  std::string path_;
+  EngineOptions options_;
   Engine engine_;
   Json description_;
 };

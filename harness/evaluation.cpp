@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "harness/contamination.h"
 #include "harness/dataset_choice.h"
 #include "harness/interview.h"
 #include "harness/reply_cache.h"
+#include "model/model_path.h"
 #include "model/runtime.h"
 #include "prompts/shots.h"
 #include "support/error.h"
@@ -31,6 +33,10 @@ Json describe_prompts(const PlanOptions& options) {
   Json interventions = Json::array();
   for (const Intervention& intervention : options.interventions) {
     Json item = {{"name", intervention.name}, {"hint", intervention.hint}};
+    if (!intervention.adapter.empty()) {
+      const std::string sha256 = model_sha256(resolve_model_path(intervention.adapter));
+      item["adapter"] = {{"name", intervention.adapter}, {"sha256", sha256}};
+    }
     if (!intervention.after.empty()) item["after"] = intervention.after;
     if (!intervention.follow_up.empty()) item["follow_up"] = intervention.follow_up;
     if (intervention.votes > 1) item["votes"] = intervention.votes;
@@ -92,6 +98,27 @@ std::string add_shots(const EvaluationOptions& options, std::vector<Record>& rec
     for (Record& record : possible_shots(plan.shots, intervention)) possible.push_back(std::move(record));
   }
   return leave_out_contaminated(records, possible, options.drop_contaminated);
+}
+
+/// The adapters that the plan's questions want; "" for none of them.
+std::set<std::string> adapters_of(const Plan& plan) {
+  std::set<std::string> adapters;
+  for (const Question& question : plan.questions) {
+    adapters.insert(plan.interventions[question.intervention_place].adapter);
+  }
+  return adapters;
+}
+
+/// The model as it is, then with each adapter, one after the other. `cache`: a file for replies; "" for none.
+void ask_all_models(const Plan& plan, Progression& progression, ModelUnderTest& model, Judge& judge, RunStore& store,
+                    const std::string& cache) {
+  for (const std::string& adapter : adapters_of(plan)) {
+    const auto adapted = adapter.empty() ? nullptr : model.adapted(adapter);
+    ModelUnderTest& asked = adapted ? *adapted : model;
+    const auto cached = cache.empty() ? nullptr : with_reply_cache(asked, cache);
+    ask_open_questions(plan, progression, cached ? *cached : asked, judge, store, adapter);
+    if (interrupted()) return;
+  }
 }
 
 void tell_failures(const std::vector<Sample>& samples, const std::filesystem::path& folder) {
@@ -165,9 +192,8 @@ std::optional<StoredRun> run_evaluation(const PreparedEvaluation& evaluation, Mo
     // Votes and first turns are no samples yet: a cache of the run's own keeps them until it is finished.
     const std::string own = (folder / kOwnCache).string();
     const bool several = has_several_replies(evaluation.plan);
-    const std::string& file = evaluation.cache.empty() && several ? own : evaluation.cache;
-    const auto cached = file.empty() ? nullptr : with_reply_cache(model, file);
-    ask_open_questions(evaluation.plan, progression, cached ? *cached : model, judge, store);
+    ask_all_models(evaluation.plan, progression, model, judge, store,
+                   evaluation.cache.empty() && several ? own : evaluation.cache);
   }
   if (progression.done() < progression.total()) {
     note(fmt::format("stopped with {} of {} replies; the same command with --log-dir {} goes on", progression.done(),

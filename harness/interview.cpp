@@ -119,10 +119,10 @@ class Judging {
 /// are complete.
 class Interview {
  public:
-  Interview(const Plan& plan, const Progression& progression, Judging& judging)
-      : plan_(plan), judging_(judging), progress_("evaluating", count_replies(), "replies") {
+  Interview(const Plan& plan, const Progression& progression, Judging& judging, const std::string& adapter)
+      : plan_(plan), judging_(judging), adapter_(adapter), progress_(title(adapter), count_replies(), "replies") {
     for (const std::size_t index : progression.open_questions()) {
-      votes_.emplace(index, std::vector<Vote>(plan_.questions[index].seeds.size()));
+      if (is_asked(index)) votes_.emplace(index, std::vector<Vote>(plan_.questions[index].seeds.size()));
     }
     progress_.start_at(count_finished());
   }
@@ -150,6 +150,12 @@ class Interview {
     GenerationRequest request;
   };
 
+  static std::string title(const std::string& adapter) {
+    return adapter.empty() ? "evaluating" : fmt::format("evaluating with {}", adapter);
+  }
+
+  bool is_asked(std::size_t question) const { return intervention_of(question).adapter == adapter_; }
+
   const Intervention& intervention_of(std::size_t question) const {
     return plan_.interventions[plan_.questions[question].intervention_place];
   }
@@ -164,7 +170,7 @@ class Interview {
 
   std::size_t count_replies() const {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < plan_.questions.size(); ++i) count += replies_to(i);
+    for (std::size_t i = 0; i < plan_.questions.size(); ++i) count += is_asked(i) ? replies_to(i) : 0;
     return count;
   }
 
@@ -211,6 +217,7 @@ class Interview {
 
   const Plan& plan_;
   Judging& judging_;
+  std::string adapter_;
   Progress progress_;
   std::map<std::size_t, std::vector<Vote>> votes_;  ///< of the open questions, in the order of the plan
   std::size_t answered_ = 0;
@@ -262,11 +269,11 @@ std::vector<Sample> Progression::take() {
 }
 
 void ask_open_questions(const Plan& plan, Progression& progression, ModelUnderTest& model, Judge& judge,
-                        RunStore& store) {
+                        RunStore& store, const std::string& adapter) {
   Judging judging(plan, progression, judge, store);
   for (auto& [index, sample] : progression.take_unjudged()) judging.take(index, std::move(sample));
   judging.judge_waiting();
-  Interview(plan, progression, judging).run(model);
+  Interview(plan, progression, judging, adapter).run(model);
   judging.judge_waiting();
 }
 

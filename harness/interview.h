@@ -40,10 +40,10 @@ class Progression {
   std::size_t done_ = 0;
 };
 
-/// Asks everything that is open, until all is answered or the run is interrupted (support/interrupt.h): all first turns
-/// at once, then all second turns. A question is judged, unless the progression is predict-only, and stored when its
-/// votes are complete; when one of its requests failed, it has failed.
+/// Asks everything that is open and wants this adapter ("" for none), until all is answered or the run is interrupted
+/// (support/interrupt.h): all first turns at once, then all second turns. A question is judged, unless the progression
+/// is predict-only, and stored when its votes are complete; when one of its requests failed, it has failed.
 void ask_open_questions(const Plan& plan, Progression& progression, ModelUnderTest& model, Judge& judge,
-                        RunStore& store);
+                        RunStore& store, const std::string& adapter = {});
 
 }  // namespace mathtrap

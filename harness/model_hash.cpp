@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "harness/models_under_test.h"
+#include "model/adapter_options.h"
+#include "model/model_path.h"
 #include "support/hash.h"
 
 namespace mathtrap {
@@ -18,8 +20,15 @@ bool decides_replies(const fs::path& file) {
   static constexpr std::array<std::string_view, 7> kWeights = {".safetensors", ".bin",   ".pt",        ".pth",
                                                                ".gguf",        ".model", ".index.json"};
   const std::string name = file.filename().string();
-  if (name == "config.json" || name == "tokenizer.json") return true;
+  if (name == "config.json" || name == "tokenizer.json" || name == "adapter_config.json") return true;
   return std::any_of(kWeights.begin(), kWeights.end(), [&](std::string_view end) { return name.ends_with(end); });
+}
+
+/// Of the model that an adapter's folder adds to.
+std::string base_sha256(const std::string& adapter) {
+  const std::string base = resolve_model_path(read_adapter_base(adapter));
+  // read_checkpoint refuses an adapter of an adapter; here it must not go round in circles.
+  return is_adapter_folder(base) ? "" : model_sha256(base);
 }
 
 }  // namespace
@@ -35,6 +44,7 @@ std::string model_sha256(const std::string& path) {
   }
   std::sort(files.begin(), files.end());
   Sha256 hash;
+  if (is_adapter_folder(path)) hash.update(fmt::format("base {}\n", base_sha256(path)));
   for (const fs::path& file : files) {
     // A single file hashes to the same under any name.
     hash.update(fmt::format("{} {}\n", files.size() > 1 ? file.filename().string() : "", sha256_of_path(file)));

@@ -23,6 +23,10 @@ class ModelUnderTest {
   /// Throws Error when the model cannot be asked with these options.
   virtual void check_options(const GenerationOptions&) const {}
 
+  /// The same model with an adapter (model/adapter.h); `adapter` is as --interventions gives it. Throws Error when the
+  /// model cannot take one.
+  virtual std::unique_ptr<ModelUnderTest> adapted(const std::string& adapter) const;
+
   /// Answers the requests in any order; see Engine::generate. A request to which no reply came is a completion too
   /// (FinishReason::error).
   virtual void answer(std::span<const GenerationRequest> requests, const Engine::OnCompletion& on_completion) = 0;

@@ -1,4 +1,6 @@
 // Which kind of model a name means.
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <string_view>
 
@@ -13,6 +15,11 @@ namespace {
 constexpr std::string_view kReplay = "replay:";
 
 }  // namespace
+
+std::unique_ptr<ModelUnderTest> ModelUnderTest::adapted(const std::string& adapter) const {
+  throw Error(
+      fmt::format("intervention adapter:{}: only a model that runs in this program can take an adapter", adapter));
+}
 
 std::unique_ptr<ModelUnderTest> open_model(const std::string& name, const EngineOptions& options,
                                            const OpenAiOptions& server_options) {

@@ -116,6 +116,7 @@ class CachedModel final : public ModelUnderTest {
       : model_(model), replies_(file), model_key_(model.description().dump()) {}
 
   const Json& description() const override { return model_.description(); }
+  void check_options(const GenerationOptions& options) const override { model_.check_options(options); }
 
   void answer(std::span<const GenerationRequest> requests, const Engine::OnCompletion& on_completion) override {
     std::vector<GenerationRequest> open;

@@ -20,10 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfigName = "adapter_config.json";
 constexpr const char* kWeightsName = "adapter_model.safetensors";
 constexpr const char* kPrefix = "base_model.model.model.";  // PEFT's, before "layers.N."
-constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
 constexpr std::int64_t kMaxRank = 65536;
 
 std::pair<std::int64_t, std::int64_t> weight_shape(const ModelConfig& config, Projection projection) {
@@ -48,13 +46,6 @@ std::pair<std::int64_t, std::int64_t> weight_shape(const ModelConfig& config, Pr
 
 std::string update_name(std::size_t layer, Projection projection, const char* part) {
   return fmt::format("layers.{}.{}.{}.weight", layer, module_path(projection), part);
-}
-
-Json read_config(const std::string& folder) {
-  const fs::path path = fs::path(folder) / kConfigName;
-  Json json = parse_json(read_file(path, kMaxConfigBytes), {path, 0, ""});
-  if (!json.is_object()) fail({path, 0, ""}, "a JSON object is wanted");
-  return json;
 }
 
 /// Features of PEFT that would change what the adapter computes, and are not here.
@@ -111,11 +102,6 @@ at::Tensor take(std::map<std::string, at::Tensor>& tensors, const std::string& n
 
 }  // namespace
 
-bool is_adapter_folder(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(fs::path(path) / kConfigName, ignored) && !fs::exists(fs::path(path) / "config.json", ignored);
-}
-
 std::vector<LayerUpdates> new_updates(const ModelConfig& config, const AdapterOptions& options, std::uint64_t seed) {
   if (options.rank < 1 || options.rank > kMaxRank) {
     throw Error(fmt::format("the adapter's rank is {}; a number from 1 to {} is wanted", options.rank, kMaxRank));
@@ -154,9 +140,9 @@ std::vector<std::pair<std::string, at::Tensor>> named_updates(const std::vector<
 }
 
 Adapter read_adapter(const std::string& folder, const ModelConfig& config) {
-  const std::string config_path = fs::path(folder) / kConfigName;
+  const std::string config_path = fs::path(folder) / kAdapterConfigName;
   const std::string path = fs::path(folder) / kWeightsName;
-  const Json json = read_config(folder);
+  const Json json = read_adapter_config(folder);
   Adapter adapter;
   adapter.options = read_options(json, config_path);
   adapter.updates.resize(static_cast<std::size_t>(config.num_hidden_layers));
@@ -186,13 +172,6 @@ Adapter read_adapter(const std::string& folder, const ModelConfig& config) {
   return adapter;
 }
 
-std::string read_adapter_base(const std::string& folder) {
-  const std::string path = fs::path(folder) / kConfigName;
-  std::string base = json_string(read_config(folder), "base_model_name_or_path", {path, 0, ""});
-  if (base.empty()) fail({path, 0, "base_model_name_or_path"}, "is empty: give the base as --model");
-  return base;
-}
-
 void write_adapter(const std::string& folder, const Adapter& adapter) {
   const fs::path to(folder);
   std::error_code error;
@@ -214,7 +193,7 @@ void write_adapter(const std::string& folder, const Adapter& adapter) {
                {"use_rslora", false},
                {"modules_to_save", nullptr}};
   for (const Projection target : adapter.options.targets) json["target_modules"].push_back(target_module(target));
-  write_file_atomically(to / kConfigName, json.dump(2) + "\n");
+  write_file_atomically(to / kAdapterConfigName, json.dump(2) + "\n");
 }
 
 void merge_adapter(Checkpoint& checkpoint, const Adapter& adapter) {

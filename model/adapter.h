@@ -19,9 +19,6 @@ struct Adapter {
   std::vector<LayerUpdates> updates;  ///< by layer
 };
 
-/// Whether a folder holds an adapter rather than a model.
-bool is_adapter_folder(const std::string& path);
-
 /// Fresh updates for every layer of a model: A normal with deviation 1 / sqrt(in), B zero, so that the model at first
 /// is its base. The same for a seed on every machine. Throws Error on options that make no adapter.
 std::vector<LayerUpdates> new_updates(const ModelConfig& config, const AdapterOptions& options, std::uint64_t seed);
@@ -34,9 +31,6 @@ std::vector<std::pair<std::string, at::Tensor>> named_updates(const std::vector<
 /// another kind than LoRA, a feature that is not supported (DoRA, biases, whole modules, patterns of ranks), a tensor
 /// of a wrong shape, or of a layer that the model does not have.
 Adapter read_adapter(const std::string& folder, const ModelConfig& config);
-
-/// base_model_name_or_path of an adapter's folder. Throws Error when it is missing.
-std::string read_adapter_base(const std::string& folder);
 
 /// Writes a folder as PEFT does. Files appear whole or not, adapter_config.json last.
 void write_adapter(const std::string& folder, const Adapter& adapter);

@@ -4,16 +4,22 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "support/error.h"
+#include "support/files.h"
 
 namespace mathtrap {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Module {
   std::string_view target;
   std::string_view path;
 };
+
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
 
 constexpr std::array<Module, kProjections> kModules = {{{"q_proj", "self_attn.q_proj"},
                                                         {"k_proj", "self_attn.k_proj"},
@@ -60,6 +66,26 @@ std::vector<Projection> parse_target_modules(const std::string& text) {
   targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
   if (targets.empty()) throw Error("at least one target module is needed");
   return targets;
+}
+
+bool is_adapter_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(fs::path(path) / kAdapterConfigName, ignored) &&
+         !fs::exists(fs::path(path) / "config.json", ignored);
+}
+
+Json read_adapter_config(const std::string& folder) {
+  const fs::path path = fs::path(folder) / kAdapterConfigName;
+  Json json = parse_json(read_file(path, kMaxConfigBytes), {path, 0, ""});
+  if (!json.is_object()) fail({path, 0, ""}, "a JSON object is wanted");
+  return json;
+}
+
+std::string read_adapter_base(const std::string& folder) {
+  const std::string path = fs::path(folder) / kAdapterConfigName;
+  std::string base = json_string(read_adapter_config(folder), "base_model_name_or_path", {path, 0, ""});
+  if (base.empty()) fail({path, 0, "base_model_name_or_path"}, "is empty: give the base as --model");
+  return base;
 }
 
 }  // namespace mathtrap

@@ -1,4 +1,5 @@
-// What an adapter is made of. Names no LibTorch type, so that the command line compiles without it.
+// What an adapter is made of, and which model it belongs to. Names no LibTorch type, so that the command line compiles
+// without it.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "support/json.h"
 
 namespace mathtrap {
 
@@ -26,5 +29,16 @@ struct AdapterOptions {
   double dropout = 0;  ///< probability that a feature of an update's input is left out, in training
   std::vector<Projection> targets;
 };
+
+inline constexpr const char* kAdapterConfigName = "adapter_config.json";
+
+/// Whether a folder holds an adapter rather than a model.
+bool is_adapter_folder(const std::string& path);
+
+/// adapter_config.json of a folder. Throws Error when it cannot be read or is no JSON object.
+Json read_adapter_config(const std::string& folder);
+
+/// The model that an adapter's folder names as its base, as --model would. Throws Error when it names none.
+std::string read_adapter_base(const std::string& folder);
 
 }  // namespace mathtrap

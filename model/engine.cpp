@@ -196,7 +196,7 @@ Engine::Engine(const std::string& path, const EngineOptions& options) {
   const at::NoGradGuard no_gradients;
   if (options.batch_size < 0) throw Error("batch size is below 0; use 0 for one that fits");
   if (options.chunk_tokens < 1) throw Error("chunk of tokens is below 1");
-  Checkpoint checkpoint = read_checkpoint(path);
+  Checkpoint checkpoint = options.adapter.empty() ? read_checkpoint(path) : read_adapted(options.adapter, path);
   convert(checkpoint, options.dtype);
   implementation_ = std::make_unique<Implementation>(checkpoint, path, options);
 }

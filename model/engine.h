@@ -66,6 +66,7 @@ struct EngineOptions {
   std::string device = "cpu";       ///< "cpu" or "cuda:N"
   int batch_size = 0;               ///< sequences decoded at once; 0: chosen from memory and sizes
   std::string dtype = "auto";       ///< "auto": as stored, "f32", "bf16"
+  std::string adapter;              ///< folder of an adapter that is added to the weights; empty: none
   std::int64_t chunk_tokens = 512;  ///< prompt tokens in one forward pass; the replies do not depend on it
 };
 

@@ -51,7 +51,7 @@ fs::path find_file(const std::string& name, const std::string& folder, const std
   const bool plain_name = !name.empty() && name.find_first_of("/\\") == std::string::npos;
   fs::path path = shipped / (name + ".toml");
   if (plain_name && fs::exists(path)) return path;
-  const char* more = kind == "intervention" ? ", K-shot, vote:K, several joined with +" : "";
+  const char* more = kind == "intervention" ? ", K-shot, vote:K, adapter:MODEL, several joined with +" : "";
   throw Error(fmt::format("no {} is called \"{}\"; known: {}{}, or the path of a .toml file", kind, name,
                           known_names(shipped), more));
 }
@@ -187,6 +187,15 @@ bool add_votes(const std::string& part, Intervention& whole) {
   return true;
 }
 
+bool add_adapter(const std::string& part, Intervention& whole) {
+  constexpr std::string_view kAdapter = "adapter:";
+  if (!part.starts_with(kAdapter)) return false;
+  if (part.size() == kAdapter.size()) refuse_part(part, "the folder of an adapter is wanted, as in adapter:zoo:NAME");
+  if (!whole.adapter.empty()) refuse_part(part, "another part gives an adapter already");
+  whole.adapter = part.substr(kAdapter.size());
+  return true;
+}
+
 void add_text(std::string& to, std::string text, const std::string& part, const char* field) {
   if (text.empty()) return;
   if (!to.empty()) refuse_part(part, fmt::format("another part gives the {} already", field));
@@ -194,7 +203,7 @@ void add_text(std::string& to, std::string text, const std::string& part, const 
 }
 
 void add_part(const std::string& part, Intervention& whole) {
-  if (add_shots(part, whole) || add_votes(part, whole)) return;
+  if (add_adapter(part, whole) || add_shots(part, whole) || add_votes(part, whole)) return;
   const fs::path path = find_file(part, "prompts/interventions", "intervention");
   const std::string file = path.string();
   const toml::table table = read_toml(path);

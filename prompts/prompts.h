@@ -42,7 +42,8 @@ struct Intervention {
   int shots = 0;               ///< examples shown before the problem
   int trap_shots = 0;          ///< of these, problems with a trap
   ShotOrder shot_order = ShotOrder::fixed;
-  int votes = 1;  ///< replies of which the most common counts
+  int votes = 1;             ///< replies of which the most common counts
+  std::string adapter = {};  ///< name or folder of an adapter that the model is given; empty for none
 };
 
 /// An example in a prompt: a problem with a reply as it should be.
@@ -58,7 +59,8 @@ PromptForm load_prompt_form(const std::string& name);
 
 /// Parts joined with "+", each a name of prompts/interventions or the path of a .toml file; "K-shot", "K-shot:ORDER" or
 /// "K-shot:ORDER:T" (ORDER fixed, random or nearest; T of the K shots are traps, otherwise every other one, the first
-/// among them); or "vote:K". Throws Error: an unknown part, listing the known ones, and two parts that do the same.
+/// among them); "vote:K"; or "adapter:MODEL", a fine-tuned adapter. Throws Error: an unknown part, listing the known
+/// ones, and two parts that do the same.
 Intervention load_intervention(const std::string& name);
 
 /// The whole prompt. Interventions help with problems only: conceptual questions are asked as they are. Shots are asked
