@@ -51,17 +51,15 @@ void check_point(const ChartPoint& point, const Place& place) {
   }
 }
 
-ChartPoint parse_csv_point(std::string_view line, Place place) {
+ChartPoint parse_csv_point(std::string_view line, const Place& place) {
   if (line.find('"') != std::string_view::npos) fail(place, "quoted fields are not read; use the JSON form");
   const std::vector<std::string_view> fields = split_fields(line);
   if (fields.size() != 5) fail(place, fmt::format("has {} fields; wanted are 5: {}", fields.size(), kHeader));
   const auto number = [&](std::size_t i, const char* name) {
-    place.field = name;
-    return parse_number(fields[i], place);
+    return parse_number(fields[i], {place.file, place.line, name});
   };
   ChartPoint point{number(0, "x"), std::string(fields[1]), number(2, "value"), std::nullopt};
   if (!fields[3].empty() || !fields[4].empty()) point.ci95 = Interval{number(3, "lo"), number(4, "hi")};
-  place.field.clear();
   check_point(point, place);
   return point;
 }

@@ -93,7 +93,7 @@ TEST_CASE("composition is in all three reports, spontaneous and passive, with it
   CHECK(contains(gap, "-71.0 ("));  // 10% of traps against 90% × 90%
   const std::string table = results_table(run.results);
   CHECK(contains(table, "none         spontaneous   16 of 20   " + spontaneous));
-  CHECK(contains(table, "passive       16 of 20   75.0% ("));
+  CHECK(contains(table, "passive       16 of 20  75.0% ("));
   CHECK(contains(table, gap));
   const std::string markdown = markdown_report(run);
   CHECK(contains(markdown, fmt::format("| none | spontaneous | 20 | 16 | {} | 0.0% (0.0–49.0%) | 10.0% | 81.0% | {} |",
