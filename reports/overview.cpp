@@ -189,7 +189,7 @@ std::string overview_table(const Overview& overview) {
     rows.push_back({row.name, row.intervention});
     rows.back().insert(rows.back().end(), row.figures.begin(), row.figures.end());
   }
-  text += "\n" + render_table(columns, rows);
+  text += fmt::format("\n{}", render_table(columns, rows));
   const std::vector<NamedComparison> comparisons = named_comparisons(overview);
   if (!comparisons.empty()) text += "\n";
   for (const NamedComparison& item : comparisons) {
@@ -211,14 +211,14 @@ std::string markdown_overview(const Overview& overview) {
     head.push_back(letter(i));
     rule.emplace_back("--:");
   }
-  if (!overview.runs.empty()) text += "\n" + markdown_row(head) + markdown_row(rule);
+  if (!overview.runs.empty()) text += fmt::format("\n{}{}", markdown_row(head), markdown_row(rule));
   for (const FigureRow& row : figure_rows(overview)) {
     std::vector<std::string> cells = {row.name, escape_markdown(row.intervention)};
     cells.insert(cells.end(), row.figures.begin(), row.figures.end());
     text += markdown_row(cells);
   }
   text += markdown_comparisons("Runs compared", named_comparisons(overview));
-  for (const std::string& line : pairing_notes(overview)) text += "\n" + line + "\n";
+  for (const std::string& line : pairing_notes(overview)) text += fmt::format("\n{}\n", line);
   for (const Chart& chart : overview.charts) {
     text += fmt::format("\n## {}\n\n", escape_markdown(chart.title));
     text += markdown_row({escape_markdown(chart.x_label), "series", escape_markdown(chart.y_label), "95% interval"}) +

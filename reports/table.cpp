@@ -74,14 +74,14 @@ std::string composition_table(const Results& results) {
                     percent(composition.independent), points_text(composition.gap, composition.gap_ci95)});
   }
   if (rows.empty()) return {};
-  return "\n" + render_table({{"composition"},
-                              {"kind"},
-                              {"owns both", Align::right},
-                              {"composes of these", Align::right},
-                              {"trap", Align::right},
-                              {"if independent", Align::right},
-                              {"gap", Align::right}},
-                             rows);
+  return render_table({{"composition"},
+                       {"kind"},
+                       {"owns both", Align::right},
+                       {"composes of these", Align::right},
+                       {"trap", Align::right},
+                       {"if independent", Align::right},
+                       {"gap", Align::right}},
+                      rows);
 }
 
 std::string epochs_table(const Results& results) {
@@ -91,13 +91,13 @@ std::string epochs_table(const Results& results) {
                     accuracy_text(epochs.mean), accuracy_text(epochs.majority), pass_text(epochs)});
   }
   if (rows.empty()) return {};
-  return "\n" + render_table({{"arm"},
-                              {"intervention"},
-                              {"epochs", Align::right},
-                              {"mean", Align::right},
-                              {"majority", Align::right},
-                              {"pass@k"}},
-                             rows);
+  return render_table({{"arm"},
+                       {"intervention"},
+                       {"epochs", Align::right},
+                       {"mean", Align::right},
+                       {"majority", Align::right},
+                       {"pass@k"}},
+                      rows);
 }
 
 }  // namespace
@@ -136,7 +136,9 @@ std::string results_table(const Results& results) {
   for (const InterventionRatio& entry : results.ratios) {
     text += fmt::format("trap / original, {}: {}\n", entry.intervention, ratio_text(entry.ratio));
   }
-  text += composition_table(results) + epochs_table(results);
+  for (const std::string& table : {composition_table(results), epochs_table(results)}) {
+    if (!table.empty()) text += fmt::format("\n{}", table);
+  }
   if (!results.comparisons.empty()) text += "\n";
   for (const ConditionComparison& item : results.comparisons) {
     // Conceptual questions are asked as they are under every intervention.
