@@ -3,10 +3,15 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/commands.h"
 #include "harness/comparison.h"
 #include "harness/run_store.h"
+#include "reports/overview.h"
+#include "support/files.h"
+#include "support/log.h"
 
 namespace mathtrap {
 namespace {
@@ -17,6 +22,7 @@ struct CompareOptions {
   bool different_data = false;
   std::size_t limit = 10;
   std::optional<double> fail_under;
+  std::string html;
 };
 
 void print_changed(const ConditionComparison& row, std::size_t limit) {
@@ -70,8 +76,16 @@ bool falls_short(const RunComparison& comparison, double points) {
 }
 
 int compare(const CompareOptions& options, const CommonOptions& common) {
-  const RunComparison comparison =
-      compare_runs(read_run(options.before), read_run(options.after), options.different_data);
+  StoredRun before = read_run(options.before);
+  StoredRun after = read_run(options.after);
+  const RunComparison comparison = compare_runs(before, after, options.different_data);
+  if (!options.html.empty()) {
+    std::vector<NamedRun> runs;
+    runs.push_back({options.before, std::move(before)});
+    runs.push_back({options.after, std::move(after)});
+    write_file_atomically(options.html, html_overview(make_overview(std::move(runs), {}, options.different_data)));
+    note(fmt::format("page: {}", options.html));
+  }
   common.json ? print_json(comparison, options) : print_comparison(comparison, options);
   return options.fail_under && falls_short(comparison, *options.fail_under) ? 1 : 0;
 }
@@ -90,6 +104,7 @@ void add_compare_command(CLI::App& program, CommonOptions& common, CommandAction
   command->add_option("--fail-under", options->fail_under,
                       "Exit 1 when the second run's trap accuracy is more than so many points below the first's, under "
                       "any intervention");
+  command->add_option("--html", options->html, "File for a page with both runs and what changed");
   command->callback([options, &common, &action] { action = [options, &common] { return compare(*options, common); }; });
 }
 

@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   add_eval_command(program, common, action);
   add_compare_command(program, common, action);
   add_finetune_command(program, common, action);
+  add_report_command(program, common, action);
   add_judge_command(program, common, action);
   add_model_command(program, common, action);
   add_pretrain_command(program, common, action);

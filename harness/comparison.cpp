@@ -16,11 +16,9 @@ using Condition = std::pair<Arm, std::string>;
 /// Samples of a condition by the question's name without the intervention.
 using Questions = std::map<std::string, const Sample*>;
 
-/// "<record>/<arm>/<intervention>" without the intervention, which may hold slashes itself, as may the record's id.
-std::string question_of(const Sample& sample) {
-  const std::string epoch = sample.epoch == 0 ? "" : fmt::format("#{}", sample.epoch + 1);
-  const std::string ending = fmt::format("/{}{}", sample.intervention, epoch);
-  return sample.id.ends_with(ending) ? sample.id.substr(0, sample.id.size() - ending.size()) + epoch : sample.id;
+/// The part of an id that tells the epoch; empty in the first.
+std::string epoch_ending(const Sample& sample) {
+  return sample.epoch == 0 ? "" : fmt::format("#{}", sample.epoch + 1);
 }
 
 /// In the order in which they first appear.
@@ -53,11 +51,11 @@ ConditionComparison compare_questions(const Condition& condition, const std::str
   return row;
 }
 
-void correct_by_holm(std::vector<ConditionComparison>& rows) {
+void correct_rows(std::span<ConditionComparison* const> rows) {
   std::vector<double> p_values;
-  for (const ConditionComparison& row : rows) p_values.push_back(row.paired.permutation_p);
+  for (const ConditionComparison* row : rows) p_values.push_back(row->paired.permutation_p);
   const std::vector<double> corrected = holm_corrected(p_values);
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].paired.holm_p = corrected[i];
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i]->paired.holm_p = corrected[i];
 }
 
 std::string data_hash(const StoredRun& run) {
@@ -71,6 +69,17 @@ std::string percent(double share) {
 
 }  // namespace
 
+std::string question_of(const Sample& sample) {
+  const std::string epoch = epoch_ending(sample);
+  const std::string ending = fmt::format("/{}{}", sample.intervention, epoch);
+  return sample.id.ends_with(ending) ? sample.id.substr(0, sample.id.size() - ending.size()) + epoch : sample.id;
+}
+
+std::string record_of(const Sample& sample) {
+  const std::string question = question_of(sample);
+  return question.substr(0, question.rfind('/'));
+}
+
 std::vector<ConditionComparison> compare_interventions(std::span<const Sample> samples) {
   const auto conditions = by_condition(samples);
   std::vector<ConditionComparison> rows;
@@ -81,17 +90,13 @@ std::vector<ConditionComparison> compare_interventions(std::span<const Sample> s
     if (first->first == condition) continue;
     rows.push_back(compare_questions(condition, first->first.second, first->second, entry.second));
   }
-  correct_by_holm(rows);
+  std::vector<ConditionComparison*> all;
+  for (ConditionComparison& row : rows) all.push_back(&row);
+  correct_rows(all);
   return rows;
 }
 
-RunComparison compare_runs(const StoredRun& before, const StoredRun& after, bool different_data) {
-  if (!different_data && data_hash(before) != data_hash(after)) {
-    throw Error(
-        "the runs were made on different data, so their difference would be one of problems; compare the questions "
-        "that "
-        "both have with --allow-different-data");
-  }
+RunComparison pair_runs(const StoredRun& before, const StoredRun& after) {
   const auto conditions_before = by_condition(before.samples);
   const auto conditions_after = by_condition(after.samples);
   RunComparison comparison;
@@ -106,10 +111,32 @@ RunComparison compare_runs(const StoredRun& before, const StoredRun& after, bool
     common += row.paired.n;
     comparison.rows.push_back(std::move(row));
   }
-  if (common == 0) throw Error("the runs have no question in common");
   comparison.only_before = before.samples.size() - common;
   comparison.only_after = after.samples.size() - common;
-  correct_by_holm(comparison.rows);
+  correct_by_holm({&comparison, 1});
+  return comparison;
+}
+
+bool same_data(const StoredRun& before, const StoredRun& after) {
+  return data_hash(before) == data_hash(after);
+}
+
+void correct_by_holm(std::span<RunComparison> comparisons) {
+  std::vector<ConditionComparison*> all;
+  for (RunComparison& comparison : comparisons) {
+    for (ConditionComparison& row : comparison.rows) all.push_back(&row);
+  }
+  correct_rows(all);
+}
+
+RunComparison compare_runs(const StoredRun& before, const StoredRun& after, bool different_data) {
+  if (!different_data && !same_data(before, after)) {
+    throw Error(
+        "the runs were made on different data, so their difference would be one of problems; compare the questions "
+        "that both have with --allow-different-data");
+  }
+  RunComparison comparison = pair_runs(before, after);
+  if (comparison.rows.empty()) throw Error("the runs have no question in common");
   return comparison;
 }
 

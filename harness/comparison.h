@@ -27,6 +27,12 @@ struct ConditionComparison {
   std::vector<ChangedQuestion> changed;
 };
 
+/// The question's id without the intervention: "<record>/<arm>", "<record>/concept.<n>", of later epochs with "#2",
+/// "#3", …
+std::string question_of(const Sample& sample);
+/// The record's id. Neither it nor the intervention's name tells where it ends, as both may hold slashes.
+std::string record_of(const Sample& sample);
+
 /// Questions whose verdict is no score (is_scored) in one of both are left out. Each arm under each intervention
 /// against the first one, with Holm's correction over all of them; empty when there is only one intervention.
 std::vector<ConditionComparison> compare_interventions(std::span<const Sample> samples);
@@ -39,8 +45,17 @@ struct RunComparison {
 
 struct StoredRun;
 
-/// Pairs questions by their ids. Throws Error when the runs were made on different data (by its hash) and
-/// `different_data` is false, or have nothing in common.
+/// Pairs questions by their ids; no rows when the runs have none in common.
+RunComparison pair_runs(const StoredRun& before, const StoredRun& after);
+
+/// Whether both runs were made on the same data, by its hash.
+bool same_data(const StoredRun& before, const StoredRun& after);
+
+/// Corrects the rows of several comparisons that are looked at together.
+void correct_by_holm(std::span<RunComparison> comparisons);
+
+/// pair_runs, for two runs that must be comparable. Throws Error when the runs were made on different data (by its
+/// hash) and `different_data` is false, or have nothing in common.
 RunComparison compare_runs(const StoredRun& before, const StoredRun& after, bool different_data);
 
 /// {"arm","before","after","n","clusters","accuracy":[before,after],"difference","ci95","gained","lost","mcnemar_p",

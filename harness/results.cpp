@@ -49,6 +49,15 @@ Group make_group(const std::vector<const Sample*>& samples, const TrapType* trap
   return group;
 }
 
+InterventionRatio make_ratio(const std::string& intervention, const std::vector<const Sample*>& traps,
+                             const std::vector<const Sample*>& originals) {
+  const std::vector<Outcome> above = outcomes_of(traps, false);
+  const std::vector<Outcome> below = outcomes_of(originals, false);
+  InterventionRatio made{intervention, ratio_of(above, below), {}};
+  if (made.ratio) made.bootstrap = bootstrap_ratio(above, below, kRatioSeed);
+  return made;
+}
+
 /// The id of the question's first epoch.
 std::string without_epoch(const Sample& sample) {
   return sample.epoch == 0 ? sample.id : sample.id.substr(0, sample.id.rfind('#'));
@@ -61,44 +70,48 @@ std::map<std::string, std::vector<const Sample*>> by_question(const std::vector<
   return questions;
 }
 
+/// The k of pass@k: 1, 2, 4, … and the number of epochs.
+int next_tries(int k, int epochs) {
+  return k == epochs ? k + 1 : std::min(2 * k, epochs);
+}
+
 EpochResults make_epochs(const std::vector<const Sample*>& samples) {
   EpochResults results;
   results.arm = samples.front()->arm;
   results.intervention = samples.front()->intervention;
+  results.mean = proportion_of(outcomes_of(samples, false));
   for (const Sample* sample : samples) results.epochs = std::max(results.epochs, sample->epoch + 1);
-  const auto questions = by_question(samples);
-  std::vector<Outcome> outcomes;
-  std::map<int, double> sums;
-  for (const auto& [id, replies] : questions) {
-    const auto correct = static_cast<std::size_t>(std::count_if(
-        replies.begin(), replies.end(), [](const Sample* sample) { return is_correct(sample->verdict); }));
-    outcomes.push_back({replies.front()->cluster, 2 * correct > replies.size()});
-    for (int k = 1; k <= results.epochs; k = k == results.epochs ? k + 1 : std::min(2 * k, results.epochs)) {
-      const auto tries = std::min(static_cast<std::size_t>(k), replies.size());
-      sums[k] += pass_at_k(replies.size(), correct, tries);
+  std::vector<Outcome> majorities;
+  for (int k = 1; k <= results.epochs; k = next_tries(k, results.epochs)) results.pass_at[k] = 0;
+  for (const auto& [id, all_replies] : by_question(samples)) {
+    const std::vector<Outcome> replies = outcomes_of(all_replies, false);
+    if (replies.empty()) continue;
+    const auto correct = static_cast<std::size_t>(
+        std::count_if(replies.begin(), replies.end(), [](const Outcome& reply) { return reply.success; }));
+    majorities.push_back({replies.front().cluster, 2 * correct > replies.size()});
+    for (auto& [k, sum] : results.pass_at) {
+      sum += pass_at_k(replies.size(), correct, std::min(static_cast<std::size_t>(k), replies.size()));
     }
   }
-  results.majority = proportion_of(outcomes);
-  for (const auto& [k, sum] : sums) results.pass_at[k] = sum / static_cast<double>(questions.size());
+  results.majority = proportion_of(majorities);
+  for (auto& [k, sum] : results.pass_at) sum /= static_cast<double>(std::max<std::size_t>(1, majorities.size()));
   return results;
+}
+
+Json interval(const Interval& ci95) {
+  return Json::array({ci95.low, ci95.high});
+}
+
+Json proportion_json(const Proportion& part) {
+  return {{"n", part.n}, {"correct", part.successes}, {"accuracy", part.value}, {"ci95", interval(part.ci95)}};
 }
 
 Json epochs_json(const EpochResults& epochs) {
   Json pass_at = Json::object();
   for (const auto& [k, value] : epochs.pass_at) pass_at[std::to_string(k)] = value;
-  return {{"arm", to_string(epochs.arm)},
-          {"intervention", epochs.intervention},
-          {"epochs", epochs.epochs},
-          {"majority",
-           {{"n", epochs.majority.n},
-            {"correct", epochs.majority.successes},
-            {"accuracy", epochs.majority.value},
-            {"ci95", {epochs.majority.ci95.low, epochs.majority.ci95.high}}}},
-          {"pass_at", pass_at}};
-}
-
-Json interval(const Interval& ci95) {
-  return Json::array({ci95.low, ci95.high});
+  return {
+      {"arm", to_string(epochs.arm)},         {"intervention", epochs.intervention},          {"epochs", epochs.epochs},
+      {"mean", proportion_json(epochs.mean)}, {"majority", proportion_json(epochs.majority)}, {"pass_at", pass_at}};
 }
 
 std::size_t count_of(const Group& group, Verdict verdict) {
@@ -122,6 +135,7 @@ Json group_json(const Group& group) {
       {"failed", count_of(group, Verdict::failed)},  // no reply came: not in n
       {"clusters", group.accuracy.clusters},
       {"effective_n", group.accuracy.effective_n},
+      {"standard_error", group.accuracy.standard_error},
       {"verdicts", verdicts},
   };
   if (group.lenient) {
@@ -133,17 +147,23 @@ Json group_json(const Group& group) {
 }
 
 Json ratio_json(const InterventionRatio& entry) {
-  Json json = {{"intervention", entry.intervention}, {"value", nullptr}, {"ci95", nullptr}};
+  Json json = {{"intervention", entry.intervention}, {"value", nullptr}, {"ci95", nullptr}, {"method", "MOVER-R"}};
   if (!entry.ratio) return json;
   json["value"] = entry.ratio->value;
   json["ci95"] = Json::array({Json(entry.ratio->low), entry.ratio->high ? Json(*entry.ratio->high) : Json()});
+  const BootstrapInterval& bootstrap = entry.bootstrap;
+  json["bootstrap"] = {{"method", "cluster bootstrap, percentile"},
+                       {"ci95", Json::array({Json(bootstrap.low), bootstrap.high ? Json(*bootstrap.high) : Json()})},
+                       {"resamples", bootstrap.resamples},
+                       {"without_value", bootstrap.without_value},
+                       {"seed", kRatioSeed}};
   return json;
 }
 
 }  // namespace
 
 Results summarise(const std::string& model, const std::string& dataset, std::span<const Sample> samples) {
-  Results results{model, dataset, {}, {}, {}, {}};
+  Results results{model, dataset, {}, {}, {}, {}, {}};
   const auto arms = distinct<Arm>(samples, [](const Sample& sample) { return sample.arm; });
   const auto interventions = distinct<std::string>(samples, [](const Sample& sample) { return sample.intervention; });
   const auto add_groups = [&](Arm arm, const TrapType* trap_type) {
@@ -159,9 +179,9 @@ Results summarise(const std::string& model, const std::string& dataset, std::spa
   for (const std::string& intervention : interventions) {
     const auto traps = select(samples, Arm::trap, intervention, nullptr);
     const auto originals = select(samples, Arm::original, intervention, nullptr);
-    if (traps.empty() || originals.empty()) continue;
-    results.ratios.push_back({intervention, ratio_of(outcomes_of(traps, false), outcomes_of(originals, false))});
+    if (!traps.empty() && !originals.empty()) results.ratios.push_back(make_ratio(intervention, traps, originals));
   }
+  results.compositions = measure_composition(samples);
   results.comparisons = compare_interventions(samples);
   if (std::none_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.epoch > 0; })) {
     return results;
@@ -181,6 +201,8 @@ Json to_json(const Results& results) {
   Json ratios = Json::array();
   for (const InterventionRatio& ratio : results.ratios) ratios.push_back(ratio_json(ratio));
   Json json = {{"model", results.model}, {"dataset", results.dataset}, {"groups", groups}, {"ratio", ratios}};
+  json["composition"] = Json::array();
+  for (const Composition& composition : results.compositions) json["composition"].push_back(to_json(composition));
   json["comparisons"] = Json::array();
   for (const ConditionComparison& row : results.comparisons) json["comparisons"].push_back(to_json(row));
   for (const EpochResults& epochs : results.epochs) json["epochs"].push_back(epochs_json(epochs));

@@ -9,29 +9,69 @@ namespace mathtrap {
 namespace {
 
 constexpr double kNormalQuantile = 1.959963984540054;  // of 0.975
+/// Half a cluster in which all is right and half a one in which nothing is, see proportion_of. Measured over 105 worlds
+/// of 20 to 100 clusters of up to 5 replies: without them intervals cover 90 to 98%, with one 94 to 99%; with two 94 to
+/// 99.8%, and they are up to an eighth wider.
+constexpr double kAddedClusters = 1;
 
+/// Of one cluster.
+struct Tally {
+  double replies = 0;
+  double successes = 0;
+};
+
+/// By cluster; ordered, so that sums do not depend on the order of the outcomes.
+using Tallies = std::map<std::string_view, Tally>;
 /// Per cluster, the sum of (success - mean).
 using Residuals = std::map<std::string_view, double>;
 
+Tallies tallies_of(std::span<const Outcome> outcomes) {
+  Tallies tallies;
+  for (const Outcome& outcome : outcomes) {
+    Tally& tally = tallies[outcome.cluster];
+    tally.replies += 1;
+    tally.successes += outcome.success ? 1 : 0;
+  }
+  return tallies;
+}
+
 Residuals residuals_of(std::span<const Outcome> outcomes, double mean) {
   Residuals residuals;
-  for (const Outcome& outcome : outcomes) residuals[outcome.cluster] += (outcome.success ? 1.0 : 0.0) - mean;
+  for (const auto& [cluster, tally] : tallies_of(outcomes)) residuals[cluster] = tally.successes - tally.replies * mean;
   return residuals;
+}
+
+double square(double x) {
+  return x * x;
 }
 
 double sum_of_squares(const Residuals& residuals) {
   double sum = 0;
-  for (const auto& [cluster, residual] : residuals) sum += residual * residual;
+  for (const auto& [cluster, residual] : residuals) sum += square(residual);
   return sum;
 }
 
-double effective_size(const Residuals& residuals, double n, double mean) {
+/// Liang and Zeger (1986), with the small-sample factor G / (G - 1) of G clusters.
+double robust_error(const Residuals& residuals, double n) {
   const auto clusters = static_cast<double>(residuals.size());
+  return clusters < 2 ? 0 : std::sqrt(sum_of_squares(residuals) * clusters / (clusters - 1)) / n;
+}
+
+/// n / deff, see proportion_of.
+double effective_size(const Tallies& tallies, double n, double successes) {
+  const auto clusters = static_cast<double>(tallies.size());
   if (clusters == n) return n;
-  const double independent = mean * (1 - mean) * n;
-  if (independent <= 0 || clusters < 2) return clusters;
-  const double design_effect = sum_of_squares(residuals) * clusters / (clusters - 1) / independent;
-  return n / std::max(1.0, design_effect);
+  double sizes_squared = 0;
+  for (const auto& [cluster, tally] : tallies) sizes_squared += square(tally.replies);
+  const double size = sizes_squared / n;  // of the cluster that a reply finds itself in
+  const double weight = kAddedClusters / 2;
+  const double all = n + kAddedClusters * size;
+  const double mean = (successes + weight * size) / all;
+  double squares = weight * (square(size * (1 - mean)) + square(size * mean));
+  for (const auto& [cluster, tally] : tallies) squares += square(tally.successes - tally.replies * mean);
+  const double factor = (clusters + kAddedClusters) / (clusters + kAddedClusters - 1);
+  const double design_effect = squares * factor / (all * mean * (1 - mean));
+  return n / std::clamp(design_effect, 1.0, size);
 }
 
 /// Between the two means, over the clusters that both have.
@@ -68,9 +108,10 @@ Proportion proportion_of(std::span<const Outcome> outcomes) {
   }
   const auto n = static_cast<double>(result.n);
   result.value = static_cast<double>(result.successes) / n;
-  const Residuals residuals = residuals_of(outcomes, result.value);
-  result.clusters = residuals.size();
-  result.effective_n = effective_size(residuals, n, result.value);
+  const Tallies tallies = tallies_of(outcomes);
+  result.clusters = tallies.size();
+  result.standard_error = robust_error(residuals_of(outcomes, result.value), n);
+  result.effective_n = effective_size(tallies, n, static_cast<double>(result.successes));
   result.ci95 = wilson_interval(result.value, result.effective_n);
   return result;
 }

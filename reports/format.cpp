@@ -43,6 +43,31 @@ std::string ratio_text(const std::optional<Ratio>& ratio) {
   return fmt::format("{} ({:.1f}–{})", percent(ratio->value), 100 * ratio->low, high);
 }
 
+std::string bootstrap_text(const BootstrapInterval& interval) {
+  return fmt::format("{:.1f}–{}", 100 * interval.low, interval.high ? percent(*interval.high) : "∞");
+}
+
+std::string accuracy_text(const Proportion& accuracy) {
+  if (accuracy.n == 0) return "–";
+  return fmt::format("{} ({})", percent(accuracy.value), percent_range(accuracy.ci95));
+}
+
+std::string points_text(double difference, const Interval& interval) {
+  return fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * difference, 100 * interval.low, 100 * interval.high);
+}
+
+std::string pass_text(const EpochResults& epochs) {
+  std::string text;
+  for (const auto& [k, value] : epochs.pass_at) {
+    text += fmt::format("{}pass@{} {}", text.empty() ? "" : " · ", k, percent(value));
+  }
+  return text;
+}
+
+std::string kind_of(const Composition& composition) {
+  return composition.spontaneous ? "spontaneous" : "passive";
+}
+
 std::string words(Verdict verdict) {
   return spaced(to_string(verdict));
 }
@@ -76,6 +101,14 @@ const Group* find_group(const Results& results, Arm arm, std::string_view interv
     return group.arm == arm && group.intervention == intervention && group.trap_type == type;
   });
   return found == results.groups.end() ? nullptr : &*found;
+}
+
+std::vector<NamedComparison> name_comparisons(const Results& results) {
+  std::vector<NamedComparison> named;
+  for (const ConditionComparison& row : results.comparisons) {
+    named.push_back({fmt::format("{} → {}", row.before, row.after), &row, false});
+  }
+  return named;
 }
 
 std::vector<TypeRow> type_rows(const Results& results) {

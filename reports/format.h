@@ -17,6 +17,17 @@ std::string percent_range(const Interval& interval);
 /// "7.2% (5.2–9.8%)"; "–" without a value, "∞" for an unbounded limit.
 std::string ratio_text(const std::optional<Ratio>& ratio);
 
+/// "5.1–9.9%", as in ratio_text.
+std::string bootstrap_text(const BootstrapInterval& interval);
+/// "97.4% (95.6–98.5%)"; "–" when nothing is counted.
+std::string accuracy_text(const Proportion& accuracy);
+/// "+3.1 (-0.4 to +6.5)", in points.
+std::string points_text(double difference, const Interval& interval);
+/// "pass@1 50.0% · pass@2 75.0%".
+std::string pass_text(const EpochResults& epochs);
+/// "spontaneous" or "passive".
+std::string kind_of(const Composition& composition);
+
 /// "flaw named", "cut off".
 std::string words(Verdict verdict);
 /// "indirect contradiction".
@@ -30,6 +41,16 @@ std::size_t count_of(const Group& group, Verdict verdict);
 std::vector<const Group*> overall_groups(const Results& results);
 /// The group of one arm, intervention and trap type; null when nothing of it was asked.
 const Group* find_group(const Results& results, Arm arm, std::string_view intervention, std::optional<TrapType> type);
+
+/// A comparison and what to call it, such as "none → hint".
+struct NamedComparison {
+  std::string name;
+  const ConditionComparison* comparison = nullptr;
+  bool lists_changes = false;  ///< whether the questions that changed are listed below
+};
+
+/// Interventions of a run against its first one. Empty when nothing was compared.
+std::vector<NamedComparison> name_comparisons(const Results& results);
 
 /// Rows of the table by trap type: the types and interventions that have traps.
 struct TypeRow {

@@ -6,22 +6,12 @@
 #include <array>
 
 #include "reports/format.h"
+#include "reports/html_page.h"
+#include "reports/html_sections.h"
 #include "support/files.h"
 
 namespace mathtrap {
 namespace {
-
-/// One class and one attribute value are safe: they come from fixed lists. Everything else goes through escape_html.
-std::string cell(const std::string& text, bool number) {
-  return fmt::format("<td{}>{}</td>", number ? " class=\"number\"" : "", text);
-}
-
-std::string accuracy_bar(const Proportion& accuracy) {
-  return fmt::format(
-      R"(<div class="accuracy" role="img" aria-label="{0}, {1}" title="{0}, {1}"><div class="fill" style="width:{2:.2f}%"></div><div class="interval" style="left:{3:.2f}%;width:{4:.2f}%"></div></div>)",
-      percent(accuracy.value), percent_range(accuracy.ci95), 100 * accuracy.value, 100 * accuracy.ci95.low,
-      100 * (accuracy.ci95.high - accuracy.ci95.low));
-}
 
 /// The verdicts of a group side by side; each part filters the list of replies.
 std::string verdict_bar(const Group& group) {
@@ -66,7 +56,8 @@ std::string ratio_figure(const Results& results, const std::string& intervention
   if (found == results.ratios.end() || !found->ratio) return figure("trap / original", "–", "no value");
   const Ratio& ratio = *found->ratio;
   const std::string high = ratio.high ? fmt::format("{:.1f}%", 100 * *ratio.high) : "∞";
-  return figure("trap / original", percent(ratio.value), fmt::format("{:.1f}–{}", 100 * ratio.low, high));
+  return figure("trap / original", percent(ratio.value),
+                fmt::format("{:.1f}–{}<br>bootstrap {}", 100 * ratio.low, high, bootstrap_text(found->bootstrap)));
 }
 
 std::string headline(const Results& results) {
@@ -107,10 +98,10 @@ std::string arms_section(const Results& results) {
   for (const Group* group : overall_groups(results)) {
     const std::string_view arm = to_string(group->arm);
     rows += fmt::format("<tr{}>", arm != previous && !previous.empty() ? " class=\"first\"" : "");
-    rows += cell(std::string(arm), false) + cell(escape_html(group->intervention), false) +
-            cell(std::to_string(group->accuracy.n), true) + cell(percent(group->accuracy.value), true) +
-            cell(percent_range(group->accuracy.ci95), true) + cell(accuracy_bar(group->accuracy), false) +
-            cell(verdict_bar(*group), false) + "</tr>";
+    rows += html_cell(std::string(arm), false) + html_cell(escape_html(group->intervention), false) +
+            html_cell(std::to_string(group->accuracy.n), true) + html_cell(percent(group->accuracy.value), true) +
+            html_cell(percent_range(group->accuracy.ci95), true) + html_cell(accuracy_bar(group->accuracy), false) +
+            html_cell(verdict_bar(*group), false) + "</tr>";
     previous = arm;
   }
   std::string lenient;
@@ -125,10 +116,10 @@ std::string arms_section(const Results& results) {
 }
 
 std::string type_cell(const Group* group) {
-  if (group == nullptr) return cell("–", true);
-  return cell(fmt::format("<span title=\"{} of {}, {}\">{}</span>", group->accuracy.successes, group->accuracy.n,
-                          percent_range(group->accuracy.ci95), percent(group->accuracy.value)),
-              true);
+  if (group == nullptr) return html_cell("–", true);
+  return html_cell(fmt::format("<span title=\"{} of {}, {}\">{}</span>", group->accuracy.successes, group->accuracy.n,
+                               percent_range(group->accuracy.ci95), percent(group->accuracy.value)),
+                   true);
 }
 
 std::string types_section(const Results& results) {
@@ -141,11 +132,12 @@ std::string types_section(const Results& results) {
     const bool first = i == 0 || rows[i - 1].type != row.type;
     const Group* trap = find_group(results, Arm::trap, row.intervention, row.type);
     html += fmt::format("<tr{}>", first && i != 0 ? " class=\"first\"" : "");
-    html += cell(first ? words(row.type) : "", false) + cell(escape_html(row.intervention), false) +
-            cell(std::to_string(trap->accuracy.n), true) +
+    html += html_cell(first ? words(row.type) : "", false) + html_cell(escape_html(row.intervention), false) +
+            html_cell(std::to_string(trap->accuracy.n), true) +
             type_cell(find_group(results, Arm::original, row.intervention, row.type)) +
             type_cell(find_group(results, Arm::conceptual, row.intervention, row.type)) + type_cell(trap) +
-            cell(percent_range(trap->accuracy.ci95), true) + cell(accuracy_bar(trap->accuracy), false) + "</tr>";
+            html_cell(percent_range(trap->accuracy.ci95), true) + html_cell(accuracy_bar(trap->accuracy), false) +
+            "</tr>";
   }
   return html + "</tbody></table></div>";
 }
@@ -167,9 +159,10 @@ std::string facts_section(const Json& run) {
   }
   return html +
          "</dl><p class=\"sub\">Everything needed to repeat it is in run.json. Intervals are Wilson's, 95%, with "
-         "replies to "
-         "variants of one original counted as the fewer independent ones that they are; those of ratios are by "
-         "MOVER-R.</p>";
+         "replies to variants of one original counted as the fewer independent ones that they are; those of ratios are "
+         "by "
+         "MOVER-R, and below them those of a bootstrap over originals, which is too narrow where few traps are seen "
+         "through.</p>";
 }
 
 /// JSON within a script element: no "<" may stand in it.
@@ -193,46 +186,17 @@ std::string replies_json(const std::vector<Sample>& samples) {
 
 }  // namespace
 
-std::string escape_html(std::string_view text) {
-  std::string safe;
-  safe.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      case '\'':
-        safe += "&#39;";
-        break;
-      default:
-        safe += c;
-    }
-  }
-  return safe;
-}
-
 std::string html_report(const StoredRun& run) {
   const Results& results = run.results;
   const std::string title = fmt::format("{} on {}", escape_html(results.model), escape_html(results.dataset));
-  // Nothing is loaded from anywhere, whatever a reply may hold.
-  return R"(<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>)" +
-         title + " · mathtrap</title>\n<style>\n" + read_file(resource("reports/page/page.css")) +
-         "</style></head>\n<body><main>\n<h1>" + title + "</h1>\n" + headline(results) + "\n" + arms_section(results) +
-         "\n" + types_section(results) + "\n" + replies_section(run.samples.size()) + "\n" + facts_section(run.run) +
-         "\n</main>\n<script type=\"application/json\" id=\"data\">" + replies_json(run.samples) +
-         "</script>\n<script>\n" + read_file(resource("reports/page/page.js")) + "</script></body></html>\n";
+  const std::string body = fmt::format("<h1>{}</h1>\n", title) + headline(results) + "\n" + arms_section(results) +
+                           "\n" + composition_section(results) +
+                           comparisons_section("Interventions compared", name_comparisons(results)) +
+                           epochs_section(results) + types_section(results) + "\n" +
+                           replies_section(run.samples.size()) + "\n" + facts_section(run.run);
+  return html_page(title, body,
+                   "<script type=\"application/json\" id=\"data\">" + replies_json(run.samples) +
+                       "</script>\n<script>\n" + read_file(resource("reports/page/page.js")) + "</script>");
 }
 
 }  // namespace mathtrap

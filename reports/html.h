@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "harness/run_store.h"
 
@@ -14,8 +13,5 @@ inline constexpr std::size_t kMaxRepliesOnPage = 20000;
 /// Style and script come from reports/page/. All text from models and data sets is escaped, and the page forbids itself
 /// to load anything. Throws Error when the page's files are not there.
 std::string html_report(const StoredRun& run);
-
-/// Text within HTML, quotes included.
-std::string escape_html(std::string_view text);
 
 }  // namespace mathtrap

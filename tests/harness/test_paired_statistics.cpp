@@ -255,5 +255,13 @@ TEST_CASE("several epochs give the mean, the majority and pass@k of the same que
   CHECK(epochs.pass_at.at(1) == Approx(0.5));
   CHECK(epochs.pass_at.at(2) == Approx((1 + 0.5) / 2));
   CHECK(epochs.pass_at.at(4) == 1);
+  CHECK(epochs.mean.n == 8);
+  CHECK(epochs.mean.value == Approx(0.5));
+  // A request that failed is no wrong reply: of b one of three tries is right.
+  samples[1].verdict = Verdict::failed;
+  const EpochResults failed = summarise("m", "d", samples).epochs.at(0);
+  CHECK(failed.mean.n == 7);
+  CHECK(failed.pass_at.at(1) == Approx((0.75 + 1.0 / 3) / 2));
+  CHECK(failed.pass_at.at(4) == 1);
   CHECK(write_sample(parse_sample(write_sample(samples[6]), {})) == write_sample(samples[6]));
 }

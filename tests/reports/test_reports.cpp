@@ -7,6 +7,7 @@
 
 #include "reports/format.h"
 #include "reports/html.h"
+#include "reports/html_page.h"
 #include "reports/markdown.h"
 #include "reports/reports.h"
 #include "reports/table.h"

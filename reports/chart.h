@@ -1,0 +1,53 @@
+// A chart of accuracy over an ordered variable, such as traps seen in training: points with intervals from a file,
+// drawn as SVG that needs no script.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/statistics.h"
+
+namespace mathtrap {
+
+struct ChartPoint {
+  double x = 0;
+  std::string series;  ///< such as an arm
+  double value = 0;    ///< 0 to 1, shown as per cent
+  std::optional<Interval> ci95;
+};
+
+struct Chart {
+  std::string name;  ///< the file's, without folder and ending
+  std::string title;
+  std::string x_label = "x";
+  std::string y_label = "accuracy";
+  bool log_x = false;              ///< then every x is above 0
+  std::vector<ChartPoint> points;  ///< in the file's order
+};
+
+/// Told apart by dashes and marks, which are as many.
+inline constexpr std::size_t kMaxChartSeries = 8;
+inline constexpr std::size_t kMaxChartPoints = 2000;
+
+/// Reads a .csv file with the header x,series,value,lo,hi (lo and hi may be empty together, fields hold no quotes), or
+/// a .json file {"title","x_label","y_label","x_scale":"linear|log","points":[{"x","series","value","lo","hi"}]} of
+/// which only the points are needed. Throws Error with file, line or field: on what is no number, on values outside of
+/// [0, 1] or of their interval, on a point that stands twice, on no points or too many, on more than kMaxChartSeries
+/// series.
+Chart read_chart(const std::filesystem::path& file);
+
+/// Names of the series in the order in which they first appear.
+std::vector<std::string> series_of(const Chart& chart);
+
+/// One <svg> element: light or dark as the reader's screen is, series told apart by dash and mark as well as by colour
+/// and named at their last point, each point with its figures as a tooltip and in the attributes data-series, data-x,
+/// data-value, data-low and data-high.
+std::string chart_svg(const Chart& chart);
+
+/// "12k", "0.5".
+std::string axis_number(double x);
+
+}  // namespace mathtrap
