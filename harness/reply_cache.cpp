@@ -73,8 +73,10 @@ class ReplyFile {
  private:
   void check(int status) {
     if (status == SQLITE_OK) return;
-    throw Error(fmt::format("{}: the cache of replies cannot be used: {}", file_,
-                            database_ ? sqlite3_errmsg(database_.get()) : sqlite3_errstr(status)));
+    const bool full = (status & 0xff) == SQLITE_FULL;
+    throw Error(fmt::format("{}: the cache of replies cannot be used: {}{}", file_,
+                            database_ ? sqlite3_errmsg(database_.get()) : sqlite3_errstr(status),
+                            full ? "; make room there, and the same command with the run's --log-dir goes on" : ""));
   }
 
   void run(const char* sql) { check(sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr)); }
