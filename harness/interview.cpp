@@ -76,13 +76,20 @@ class Judging {
   Judging(const Plan& plan, Progression& progression, Judge& judge, RunStore& store)
       : plan_(plan), progression_(progression), judge_(judge), store_(store) {}
 
+  /// A reply that was just made. Where its verdict comes later it is stored without one first: no kill loses it.
   void take(std::size_t index, Sample sample) {
     if (sample.verdict == Verdict::failed || progression_.predict_only()) return keep(index, std::move(sample));
+    if (judge_.batch() > 1) store_.append(sample);
+    take_stored(index, std::move(sample));
+  }
+
+  /// A reply that the store holds without a verdict.
+  void take_stored(std::size_t index, Sample sample) {
     waiting_.emplace_back(index, std::move(sample));
     if (waiting_.size() >= judge_.batch()) judge_waiting();
   }
 
-  /// What an interrupt leaves without a verdict is not stored: it is asked again.
+  /// What an interrupt leaves without a verdict is judged when the run goes on.
   void judge_waiting() {
     std::vector<ReplyToJudge> replies;
     replies.reserve(waiting_.size());
@@ -271,7 +278,7 @@ std::vector<Sample> Progression::take() {
 void ask_open_questions(const Plan& plan, Progression& progression, ModelUnderTest& model, Judge& judge,
                         RunStore& store, const std::string& adapter) {
   Judging judging(plan, progression, judge, store);
-  for (auto& [index, sample] : progression.take_unjudged()) judging.take(index, std::move(sample));
+  for (auto& [index, sample] : progression.take_unjudged()) judging.take_stored(index, std::move(sample));
   judging.judge_waiting();
   Interview(plan, progression, judging, adapter).run(model);
   judging.judge_waiting();

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "openai:";
 constexpr const char* kDefaultKey = "OPENAI_API_KEY";
-constexpr double kTick = 0.02;  // seconds between looks at the clock, the signals and the sockets
+constexpr double kTick = 0.02;  // seconds between looks at the signals
 constexpr int kMostConnections = 1000;
 constexpr int kMostRetries = 100;
 constexpr double kLongestTimeout = 86400;     // seconds
@@ -109,6 +109,7 @@ class OpenAiModel final : public ModelUnderTest {
   std::optional<Attempt> attempt(RequestQueue& queue, HttpClient& client, const GenerationRequest& request);
   Attempt read_answer(RequestQueue& queue, const HttpReply& reply, const GenerationRequest& request) const;
   std::string refusal(const HttpReply& reply) const;
+  std::string redirect(const HttpReply& reply) const;
   std::string without_key(const std::string& text) const;
 
   Address address_;
@@ -140,10 +141,8 @@ class Workers {
   /// However answer() ends, no thread outlives it.
   ~Workers() {
     queue_.stop();
-    while (!queue_.done()) {
-      look_after(true);
-      queue_.collect(kTick);
-    }
+    stop();
+    while (!queue_.done()) queue_.collect(kTick);
     for (std::thread& thread : threads_) thread.join();
   }
   Workers(const Workers&) = delete;
@@ -163,8 +162,8 @@ class Workers {
     }
   }
 
-  void look_after(bool stop) {
-    for (auto& client : clients_) stop ? client->stop() : client->check_bounds();
+  void stop() {
+    for (auto& client : clients_) client->stop();
   }
 
  private:
@@ -186,7 +185,7 @@ void OpenAiModel::answer(std::span<const GenerationRequest> requests, const Engi
       if (!on_completion(index, completion)) queue.stop();
     }
     if (interrupted()) queue.stop();
-    workers.look_after(queue.stopped());
+    if (queue.stopped()) workers.stop();
   }
   if (const auto error = queue.error()) throw Error(*error);
   if (repeated_ != 0) note(fmt::format("{} requests had to be sent again", repeated_.exchange(0)));
@@ -234,11 +233,12 @@ std::optional<OpenAiModel::Attempt> OpenAiModel::attempt(RequestQueue& queue, Ht
       queue.end_with(fmt::format("{}: {}", shown_url(), failure));
       return std::nullopt;
     case HttpOutcome::not_connected:
-      queue.not_connected(fmt::format("{}: no connection to the server; is it running there?", shown_url()));
+      queue.not_connected(fmt::format("{}: {}; is the server running there?", shown_url(), failure));
       return Attempt{std::nullopt, failure, std::nullopt};
     case HttpOutcome::answered:
       break;
     case HttpOutcome::cut:
+    case HttpOutcome::malformed:
     case HttpOutcome::timed_out:
     case HttpOutcome::too_large:
       queue.connected();
@@ -259,10 +259,15 @@ OpenAiModel::Attempt OpenAiModel::read_answer(RequestQueue& queue, const HttpRep
     return {};
   }
   if (reply.status >= 300 && reply.status < 400) {
-    queue.end_with(
-        fmt::format("{}: the server redirects elsewhere ({}), and redirects are not followed, for they would "
-                    "take the key along; give the URL that answers itself",
-                    shown_url(), refusal(reply)));
+    queue.end_with(fmt::format(
+        "{}: the server redirects to {} ({}), and redirects are not followed, for they would take the key along; give "
+        "the URL that answers itself",
+        shown_url(), redirect(reply), refusal(reply)));
+    return {};
+  }
+  if (reply.status == 404 || reply.status == 405) {
+    queue.end_with(fmt::format("{}{}: the server has no such address or no model \"{}\" ({}); see --model and --api",
+                               shown_url(), endpoint(options_.api), address_.model, refusal(reply)));
     return {};
   }
   if (is_passing_status(reply.status)) {
@@ -283,6 +288,16 @@ std::string OpenAiModel::refusal(const HttpReply& reply) const {
   const std::string message = without_key(openai_error_message(reply.body)).substr(0, kLongestMessage);
   return message.empty() ? fmt::format("HTTP status {}", reply.status)
                          : fmt::format("HTTP status {}: {}", reply.status, message);
+}
+
+/// Up to its query, which may hold what is secret.
+std::string OpenAiModel::redirect(const HttpReply& reply) const {
+  if (reply.redirect.empty()) return "nowhere";
+  std::string where = without_key(reply.redirect).substr(0, kLongestMessage);
+  where.resize(std::min(where.size(), where.find_first_of("?#")));
+  std::replace_if(
+      where.begin(), where.end(), [](unsigned char c) { return c <= ' ' || c >= '\x7f'; }, '?');
+  return where;
 }
 
 std::string OpenAiModel::without_key(const std::string& text) const {

@@ -6,6 +6,7 @@
 
 #include "support/error.h"
 #include "support/json.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {
@@ -100,6 +101,7 @@ std::string openai_request(OpenAiApi api, const std::string& model, const Genera
 }
 
 Completion parse_openai_reply(OpenAiApi api, std::string_view body, const GenerationOptions& options) {
+  if (trim_blanks(body).starts_with('<')) fail(kReply, "a web page, not JSON; does the URL name the interface (…/v1)?");
   const Json json = parse_json(body, kReply);
   const Json& choice = first_choice(json);
   const std::string reason = json_string(choice, "finish_reason", kReply);

@@ -73,8 +73,13 @@ class ReplyFile {
  private:
   void check(int status) {
     if (status == SQLITE_OK) return;
-    throw Error(fmt::format("{}: the cache of replies cannot be used: {}", file_,
-                            database_ ? sqlite3_errmsg(database_.get()) : sqlite3_errstr(status)));
+    const int kind = status & 0xff;
+    // A full disk is an I/O error where SQLite maps the file.
+    const bool full = kind == SQLITE_FULL || kind == SQLITE_IOERR;
+    throw Error(
+        fmt::format("{}: the cache of replies cannot be used: {}{}", file_,
+                    database_ ? sqlite3_errmsg(database_.get()) : sqlite3_errstr(status),
+                    full ? "; is there room on its disk? The same command with the run's --log-dir goes on" : ""));
   }
 
   void run(const char* sql) { check(sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr)); }

@@ -182,20 +182,34 @@ void RunStore::append(const Sample& sample) {
   while (!rest.empty()) {
     const ssize_t written = ::write(samples_descriptor_, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_with_errno(folder_ / kSamplesFile, "write");
+    if (written < 0) {
+      // The torn line stays; who opens the run next cuts it off.
+      throw Error(fmt::format("{}: cannot write: {}; {}", (folder_ / kSamplesFile).string(), std::strerror(errno),
+                              how_to_go_on()));
+    }
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
-void RunStore::put_in_order(const std::vector<Sample>& samples) {
+std::string RunStore::how_to_go_on() const {
+  return fmt::format("the replies before are kept, and the same command with --log-dir {} goes on", folder_.string());
+}
+
+void RunStore::put_in_order(const std::vector<Sample>& samples) try {
   AtomicFile file(folder_ / kSamplesFile);
   for (const Sample& sample : samples) file.write(write_sample(sample) + "\n");
   file.commit();
+} catch (const Error& error) {
+  throw Error(fmt::format("{}; {}", error.what(), how_to_go_on()));
 }
 
 void RunStore::finish(const std::vector<Sample>& samples, const Results& results) {
   put_in_order(samples);
-  write_file_atomically(folder_ / kResultsFile, pretty(to_json(results)));
+  try {
+    write_file_atomically(folder_ / kResultsFile, pretty(to_json(results)));
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}; {}", error.what(), how_to_go_on()));
+  }
 }
 
 StoredRun read_run(const fs::path& folder) {

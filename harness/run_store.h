@@ -3,7 +3,8 @@
 //   samples.jsonl  one line per reply (sample.h), appended as replies finish; at the end in the order of the plan
 //   results.json   what was found (results.h); without times, so the same run gives the same bytes
 // A run killed at any moment continues in its folder: finished lines are kept, a torn last line is dropped,
-// and a line of a request that failed, or of a reply that was not judged, gives way to a later one of the same id.
+// and a line of a request that failed, or of a reply that was not judged, gives way to a later one of the same id. So
+// does a run that a full disk stopped.
 #pragma once
 
 #include <filesystem>
@@ -31,7 +32,8 @@ class RunStore {
   /// The samples that an earlier process finished.
   const std::vector<Sample>& finished() const { return finished_; }
 
-  /// Writes one line to the file system before it returns.
+  /// Writes one line to the file system before it returns. This and the others throw Error when that fails, such as on
+  /// a full disk; the run can then be continued from its folder.
   void append(const Sample& sample);
   /// Puts all samples in place, in the order of the plan.
   void put_in_order(const std::vector<Sample>& samples);
@@ -42,6 +44,8 @@ class RunStore {
   void lock();
   void begin_or_continue(const Json& description, const Json& arguments);
   void read_samples();
+  /// What a message about a full disk ends with.
+  std::string how_to_go_on() const;
 
   std::filesystem::path folder_;
   std::vector<Sample> finished_;
