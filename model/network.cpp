@@ -4,11 +4,13 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "model/ops.h"
 #include "support/error.h"
@@ -19,7 +21,7 @@ namespace {
 
 constexpr double kWeightDeviation = 0.02;  // LLaMA's initializer_range
 
-/// A linear or norm weight of a layer: the name behind "model.layers.N.", and where it lives.
+/// A weight of a layer: the name behind "model.layers.N.", and where it lives.
 struct LayerField {
   const char* name;
   at::Tensor LayerWeights::*tensor;
@@ -36,6 +38,24 @@ constexpr LayerField kLayerFields[] = {
     {"mlp.up_proj.weight", &LayerWeights::up},
     {"mlp.down_proj.weight", &LayerWeights::down},
 };
+
+constexpr LayerField kQueryKeyValueBiases[] = {
+    {"self_attn.q_proj.bias", &LayerWeights::query_bias},
+    {"self_attn.k_proj.bias", &LayerWeights::key_bias},
+    {"self_attn.v_proj.bias", &LayerWeights::value_bias},
+};
+
+constexpr LayerField kOutputBias = {"self_attn.o_proj.bias", &LayerWeights::output_bias};
+
+/// The weights that a layer of the configuration has.
+std::vector<LayerField> layer_fields(const ModelConfig& config) {
+  std::vector<LayerField> fields(std::begin(kLayerFields), std::end(kLayerFields));
+  if (config.query_key_value_bias) {
+    fields.insert(fields.end(), std::begin(kQueryKeyValueBiases), std::end(kQueryKeyValueBiases));
+  }
+  if (config.attention_output_bias) fields.push_back(kOutputBias);
+  return fields;
+}
 
 std::string layer_weight_name(std::size_t layer, const char* field) {
   return fmt::format("model.layers.{}.{}", layer, field);
@@ -75,7 +95,7 @@ Network make_network(const Checkpoint& checkpoint, const std::string& device_nam
   network.embedding = place(checkpoint, "model.embed_tokens.weight", device);
   network.layers.resize(static_cast<std::size_t>(network.config.num_hidden_layers));
   for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    for (const LayerField& field : kLayerFields) {
+    for (const LayerField& field : layer_fields(network.config)) {
       network.layers[layer].*field.tensor = place(checkpoint, layer_weight_name(layer, field.name), device);
     }
   }
@@ -108,6 +128,12 @@ Network random_network(const ModelConfig& config, std::uint64_t seed) {
     weights.gate = weight(name("mlp.gate_proj.weight"), config.intermediate_size, hidden, kWeightDeviation);
     weights.up = weight(name("mlp.up_proj.weight"), config.intermediate_size, hidden, kWeightDeviation);
     weights.down = weight(name("mlp.down_proj.weight"), hidden, config.intermediate_size, residual);
+    if (config.query_key_value_bias) {
+      weights.query_bias = at::zeros({heads}, at::kFloat);
+      weights.key_bias = at::zeros({kv_heads}, at::kFloat);
+      weights.value_bias = at::zeros({kv_heads}, at::kFloat);
+    }
+    if (config.attention_output_bias) weights.output_bias = at::zeros({hidden}, at::kFloat);
     network.layers.push_back(std::move(weights));
   }
   network.final_norm = at::ones({hidden}, at::kFloat);
@@ -120,7 +146,7 @@ std::vector<std::pair<std::string, at::Tensor>> named_weights(const Network& net
   std::vector<std::pair<std::string, at::Tensor>> weights;
   weights.emplace_back("model.embed_tokens.weight", network.embedding);
   for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    for (const LayerField& field : kLayerFields) {
+    for (const LayerField& field : layer_fields(network.config)) {
       weights.emplace_back(layer_weight_name(layer, field.name), network.layers[layer].*field.tensor);
     }
   }
@@ -137,9 +163,11 @@ at::Tensor run_layers(const Network& network, const at::Tensor& tokens, Arithmet
   at::Tensor norm = rms_norm(x, network.layers[0].attention_norm, epsilon, arithmetic);
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const LayerWeights& layer = network.layers[i];
-    const at::Tensor mixed = attention(i, linear(norm, {layer.query, layer.key, layer.value}, arithmetic));
-    ResidualNorm residual =
-        add_rms_norm(x, linear(mixed, layer.output, arithmetic), layer.mlp_norm, epsilon, arithmetic);
+    const at::Tensor query_key_value = add_bias(linear(norm, {layer.query, layer.key, layer.value}, arithmetic),
+                                                {layer.query_bias, layer.key_bias, layer.value_bias});
+    const at::Tensor mixed = attention(i, query_key_value);
+    const at::Tensor attended = add_bias(linear(mixed, layer.output, arithmetic), layer.output_bias);
+    ResidualNorm residual = add_rms_norm(x, attended, layer.mlp_norm, epsilon, arithmetic);
     const at::Tensor gated = swiglu(linear(residual.norm, {layer.gate, layer.up}, arithmetic));
     const at::Tensor delta = linear(gated, layer.down, arithmetic);
     const bool last = i + 1 == network.layers.size();
@@ -151,8 +179,10 @@ at::Tensor run_layers(const Network& network, const at::Tensor& tokens, Arithmet
   return norm;
 }
 
-AttentionShape attention_shape(const ModelConfig& config) {
-  return {config.num_attention_heads, config.num_key_value_heads, config.head_dim};
+AttentionShape attention_shape(const ModelConfig& config, std::size_t layer) {
+  const bool windowed = static_cast<std::int64_t>(layer) >= config.first_windowed_layer;
+  return {config.num_attention_heads, config.num_key_value_heads, config.head_dim,
+          windowed ? config.sliding_window : 0};
 }
 
 at::Tensor training_forward(const Network& network, const at::Tensor& tokens, const SequenceLayout& layout, bool bf16) {
@@ -162,10 +192,9 @@ at::Tensor training_forward(const Network& network, const at::Tensor& tokens, co
     longest = std::max(longest, layout.starts[i + 1] - layout.starts[i]);
   }
   const RotaryTable table = rotary_table(network.config, longest, tokens.device());
-  const AttentionShape shape = attention_shape(network.config);
   const at::Tensor hidden =
-      run_layers(network, tokens, arithmetic, [&](std::size_t /*layer*/, const at::Tensor& query_key_value) {
-        return causal_attention(query_key_value, shape, table, layout.starts);
+      run_layers(network, tokens, arithmetic, [&](std::size_t layer, const at::Tensor& query_key_value) {
+        return causal_attention(query_key_value, attention_shape(network.config, layer), table, layout.starts);
       });
   return output_logits(hidden, network.head, arithmetic);
 }
