@@ -202,5 +202,5 @@ TEST_CASE("a quantised SmolLM2 gives llama.cpp's logits of the same weights in f
       largest = std::max(largest, std::abs(own - pair.at(1).get<double>()));
     }
   }
-  CHECK(largest < 2e-3);  // of logits up to 33
+  CHECK(largest < 5e-4);  // of logits up to 33
 }
