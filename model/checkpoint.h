@@ -15,7 +15,7 @@ namespace mathtrap {
 
 /// Tensors by Hugging Face name ("model.layers.0.self_attn.q_proj.weight"). Rotary layout is Hugging Face's
 /// (half-split): the GGUF and Meta readers permute back. f32, bf16 and f16 tensors lie in the mapped file, read only,
-/// and keep it alive; q8_0 is dequantised to f32.
+/// and keep it alive; a GGUF's blocks become f32.
 struct Checkpoint {
   ModelConfig config;
   std::map<std::string, at::Tensor> tensors;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 
 #include "support/error.h"
@@ -86,21 +88,52 @@ std::string string_or(const Json& object, const char* field, const char* otherwi
   return has(object, field) ? json_string(object, field, place) : otherwise;
 }
 
-/// Refuses what looks like a LLaMA and computes something else.
-void check_supported(const Json& json, const Place& place) {
+/// What transformers' configuration class of an architecture assumes where a field is absent.
+struct ArchitectureDefaults {
+  Architecture architecture;
+  const char* model_type;
+  const char* class_name;
+  std::int64_t num_key_value_heads;  ///< 0: as many as attention heads
+  std::int64_t max_position_embeddings;
+  std::int64_t sliding_window;
+  std::int64_t first_windowed_layer;
+  std::int64_t bos_token_id;
+  std::int64_t eos_token_id;  ///< -1: none
+};
+
+constexpr ArchitectureDefaults kArchitectures[] = {
+    {Architecture::llama, "llama", "LlamaForCausalLM", 0, 2048, 0, 0, 1, 2},
+    {Architecture::mistral, "mistral", "MistralForCausalLM", 8, 4096 * 32, 4096, 0, 1, 2},
+    {Architecture::qwen2, "qwen2", "Qwen2ForCausalLM", 32, 32768, 4096, 28, -1, -1},
+};
+
+const ArchitectureDefaults& defaults_of(Architecture architecture) {
+  return *std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
+                       [&](const ArchitectureDefaults& row) { return row.architecture == architecture; });
+}
+
+const ArchitectureDefaults& read_architecture(const Json& json, const Place& place) {
   const std::string type = json_string(json, "model_type", place);
-  if (type != "llama") fail(place, fmt::format("model_type \"{}\" is not supported, only \"llama\" is", type));
+  const auto* found = std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
+                                   [&](const ArchitectureDefaults& row) { return row.model_type == type; });
+  if (found == std::end(kArchitectures)) {
+    fail(place, fmt::format("model_type \"{}\" is not supported; llama, mistral and qwen2 are", type));
+  }
+  return *found;
+}
+
+/// Refuses what looks like a model of the architecture and computes something else.
+void check_supported(const Json& json, const ArchitectureDefaults& defaults, const Place& place) {
   if (has(json, "architectures")) {
     const Json& names = json.at("architectures");
-    if (!names.is_array() || names.size() != 1 || names.front() != "LlamaForCausalLM") {
-      fail({place.file, 0, "architectures"}, fmt::format("is {}, [\"LlamaForCausalLM\"] is supported", names.dump()));
+    if (!names.is_array() || names.size() != 1 || names.front() != defaults.class_name) {
+      fail({place.file, 0, "architectures"},
+           fmt::format("is {}, [\"{}\"] is supported", names.dump(), defaults.class_name));
     }
   }
   const std::string activation = string_or(json, "hidden_act", "silu", place);
   if (activation != "silu") fail({place.file, 0, "hidden_act"}, fmt::format("\"{}\" is not supported", activation));
-  for (const char* bias : {"attention_bias", "mlp_bias"}) {
-    if (bool_or(json, bias, false, place)) fail({place.file, 0, bias}, "biases are not supported");
-  }
+  if (bool_or(json, "mlp_bias", false, place)) fail({place.file, 0, "mlp_bias"}, "biases of the MLP are not supported");
   if (has(json, "quantization_config")) {
     fail({place.file, 0, "quantization_config"}, "quantised checkpoints in Hugging Face layout are not supported");
   }
@@ -137,8 +170,70 @@ void read_rope(const Json& json, const Place& place, ModelConfig& config) {
   }
 }
 
-void read_special_tokens(const Json& json, const Place& place, ModelConfig& config) {
-  if (json.contains("bos_token_id")) config.bos_token_id = int_or(json, "bos_token_id", -1, place);
+/// Newer releases of transformers write what each layer is. Layers with a window must come last.
+std::int64_t first_windowed_of(const Json& types, const ModelConfig& config, const Place& place) {
+  if (!types.is_array() || static_cast<std::int64_t>(types.size()) != config.num_hidden_layers) {
+    fail(place, fmt::format("a list of {} layers' types is wanted", config.num_hidden_layers));
+  }
+  std::int64_t first = config.num_hidden_layers;
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const Json& type = types[static_cast<std::size_t>(layer)];
+    if (type == "sliding_attention") {
+      first = std::min(first, layer);
+    } else if (type != "full_attention") {
+      fail(place, fmt::format("{} is not supported; full_attention and sliding_attention are", type.dump()));
+    } else if (first < layer) {
+      fail(place, "layers with a sliding window before layers without one are not supported");
+    }
+  }
+  return first;
+}
+
+/// Which layers attend to a window of positions, and to how many.
+void read_sliding_window(const Json& json, const ArchitectureDefaults& defaults, const Place& place,
+                         ModelConfig& config) {
+  const bool is_qwen2 = config.architecture == Architecture::qwen2;
+  if (config.architecture == Architecture::llama) return;
+  if (is_qwen2 && !bool_or(json, "use_sliding_window", false, place)) return;
+  // Null says that there is no window, absence that there is one of the usual size.
+  if (json.contains("sliding_window") && !has(json, "sliding_window")) return;
+  const std::int64_t window = int_or(json, "sliding_window", defaults.sliding_window, place);
+  check_size(window, kMaxSize, "sliding_window", place.file);
+  std::int64_t first = is_qwen2 ? int_or(json, "max_window_layers", defaults.first_windowed_layer, place) : 0;
+  if (has(json, "layer_types")) {
+    const Place types{place.file, 0, "layer_types"};
+    if (!is_qwen2) fail(types, "is not supported for a Mistral, whose layers are all alike");
+    first = first_windowed_of(json.at("layer_types"), config, types);
+  }
+  if (first >= config.num_hidden_layers) return;
+  config.sliding_window = window;
+  config.first_windowed_layer = first;
+}
+
+void read_biases(const Json& json, const Place& place, ModelConfig& config) {
+  const bool biases = bool_or(json, "attention_bias", false, place);
+  switch (config.architecture) {
+    case Architecture::llama:
+      config.query_key_value_bias = biases;
+      config.attention_output_bias = biases;
+      return;
+    case Architecture::mistral:
+      if (biases) fail({place.file, 0, "attention_bias"}, "a Mistral has no biases: not supported");
+      return;
+    case Architecture::qwen2:
+      config.query_key_value_bias = true;
+      return;
+  }
+}
+
+void read_special_tokens(const Json& json, const ArchitectureDefaults& defaults, const Place& place,
+                         ModelConfig& config) {
+  config.bos_token_id = defaults.bos_token_id;
+  config.eos_token_ids.clear();
+  if (defaults.eos_token_id >= 0) config.eos_token_ids.push_back(defaults.eos_token_id);
+  // A Qwen2 names a token that begins a text, and was trained on texts without it.
+  const bool has_bos = config.architecture != Architecture::qwen2;
+  if (has_bos && json.contains("bos_token_id")) config.bos_token_id = int_or(json, "bos_token_id", -1, place);
   if (!json.contains("eos_token_id")) return;
   config.eos_token_ids.clear();
   const Json& end = json.at("eos_token_id");
@@ -179,6 +274,23 @@ Json rope_scaling_json(const RopeScaling& scaling) {
   return nullptr;
 }
 
+/// What only some architectures have.
+Json architecture_json(const ModelConfig& config) {
+  const Json window = config.sliding_window == 0 ? Json(nullptr) : Json(config.sliding_window);
+  switch (config.architecture) {
+    case Architecture::llama:
+      return {{"attention_bias", config.query_key_value_bias}, {"mlp_bias", false}};
+    case Architecture::mistral:
+      return {{"sliding_window", window}};
+    case Architecture::qwen2:
+      return {
+          {"use_sliding_window", config.sliding_window != 0},
+          {"sliding_window", window},
+          {"max_window_layers", config.sliding_window == 0 ? config.num_hidden_layers : config.first_windowed_layer}};
+  }
+  return Json::object();
+}
+
 Json eos_json(const std::vector<std::int64_t>& ids) {
   if (ids.empty()) return nullptr;
   return ids.size() == 1 ? Json(ids.front()) : Json(ids);
@@ -196,6 +308,10 @@ void check_config(const ModelConfig& config, const std::string& source) {
   check_positive(config.rms_norm_eps, "rms_norm_eps", source);
   check_positive(config.rope_theta, "rope_theta", source);
   check_rope_scaling(config.rope_scaling, source);
+  if (config.sliding_window != 0) check_size(config.sliding_window, kMaxSize, "sliding_window", source);
+  if (config.first_windowed_layer < 0) {
+    fail({source, 0, "max_window_layers"}, fmt::format("is {}, must not be negative", config.first_windowed_layer));
+  }
   if (config.bos_token_id != -1) check_token(config.bos_token_id, config, "bos_token_id", source);
   for (const std::int64_t token : config.eos_token_ids) check_token(token, config, "eos_token_id", source);
 }
@@ -204,13 +320,18 @@ ModelConfig read_hugging_face_config(const std::string& path) {
   const Place place{path, 0, ""};
   const Json json = parse_json(read_file(path, kMaxConfigBytes), place);
   if (!json.is_object()) fail(place, "a JSON object is wanted");
-  check_supported(json, place);
+  const ArchitectureDefaults& defaults = read_architecture(json, place);
+  check_supported(json, defaults, place);
   ModelConfig config;
+  config.architecture = defaults.architecture;
   config.hidden_size = json_int(json, "hidden_size", place);
   config.intermediate_size = json_int(json, "intermediate_size", place);
   config.num_hidden_layers = json_int(json, "num_hidden_layers", place);
   config.num_attention_heads = json_int(json, "num_attention_heads", place);
-  config.num_key_value_heads = int_or(json, "num_key_value_heads", config.num_attention_heads, place);
+  // Null is what configurations older than grouped queries say.
+  const bool is_grouped = defaults.num_key_value_heads != 0 && !json.contains("num_key_value_heads");
+  config.num_key_value_heads = is_grouped ? defaults.num_key_value_heads
+                                          : int_or(json, "num_key_value_heads", config.num_attention_heads, place);
   config.vocab_size = json_int(json, "vocab_size", place);
   if (has(json, "head_dim")) {
     config.head_dim = json_int(json, "head_dim", place);
@@ -222,21 +343,23 @@ ModelConfig read_hugging_face_config(const std::string& path) {
     }
     config.head_dim = config.hidden_size / config.num_attention_heads;
   }
-  // What is absent has the default of transformers' LlamaConfig.
-  config.max_position_embeddings = int_or(json, "max_position_embeddings", 2048, place);
+  config.max_position_embeddings = int_or(json, "max_position_embeddings", defaults.max_position_embeddings, place);
   config.rms_norm_eps = number_or(json, "rms_norm_eps", 1e-6, place);
   config.tie_word_embeddings = bool_or(json, "tie_word_embeddings", false, place);
   read_rope(json, place, config);
-  read_special_tokens(json, place, config);
+  read_biases(json, place, config);
+  read_sliding_window(json, defaults, place, config);
+  read_special_tokens(json, defaults, place, config);
   config.torch_dtype = read_dtype(json, place);
   check_config(config, path);
   return config;
 }
 
 std::string write_hugging_face_config(const ModelConfig& config) {
-  const Json json = {
-      {"architectures", Json::array({"LlamaForCausalLM"})},
-      {"model_type", "llama"},
+  const ArchitectureDefaults& defaults = defaults_of(config.architecture);
+  Json json = {
+      {"architectures", Json::array({defaults.class_name})},
+      {"model_type", defaults.model_type},
       {"hidden_size", config.hidden_size},
       {"intermediate_size", config.intermediate_size},
       {"num_hidden_layers", config.num_hidden_layers},
@@ -249,13 +372,12 @@ std::string write_hugging_face_config(const ModelConfig& config) {
       {"rope_theta", config.rope_theta},
       {"rope_scaling", rope_scaling_json(config.rope_scaling)},
       {"hidden_act", "silu"},
-      {"attention_bias", false},
-      {"mlp_bias", false},
       {"tie_word_embeddings", config.tie_word_embeddings},
       {"bos_token_id", config.bos_token_id < 0 ? Json(nullptr) : Json(config.bos_token_id)},
       {"eos_token_id", eos_json(config.eos_token_ids)},
       {"torch_dtype", config.torch_dtype},
   };
+  json.update(architecture_json(config));
   return json.dump(2) + "\n";
 }
 

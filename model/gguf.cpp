@@ -1,5 +1,6 @@
 #include "model/gguf.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
@@ -40,6 +41,10 @@ constexpr std::array kInLayers = {
     Renamed{"attn_k.weight", "self_attn.k_proj.weight"},
     Renamed{"attn_v.weight", "self_attn.v_proj.weight"},
     Renamed{"attn_output.weight", "self_attn.o_proj.weight"},
+    Renamed{"attn_q.bias", "self_attn.q_proj.bias"},
+    Renamed{"attn_k.bias", "self_attn.k_proj.bias"},
+    Renamed{"attn_v.bias", "self_attn.v_proj.bias"},
+    Renamed{"attn_output.bias", "self_attn.o_proj.bias"},
     Renamed{"ffn_norm.weight", "post_attention_layernorm.weight"},
     Renamed{"ffn_gate.weight", "mlp.gate_proj.weight"},
     Renamed{"ffn_up.weight", "mlp.up_proj.weight"},
@@ -65,21 +70,18 @@ std::string hugging_face_name(std::string_view name) {
   return fmt::format("model.layers.{}.{}", rest.substr(0, dot), renamed);
 }
 
-/// q8_0: blocks of an f16 scale and 32 signed bytes; an element is scale times byte.
-at::Tensor dequantise_q8(const GgufTensor& tensor) {
-  constexpr std::size_t kScaleBytes = 2;
-  constexpr std::size_t kElements = 32;
+/// A tensor of blocks as f32, its blocks shared among threads.
+at::Tensor dequantise(const GgufTensor& tensor, const BlockFormat& format) {
+  constexpr std::int64_t kElementsPerTask = 1 << 14;
   at::Tensor result = at::empty(tensor.shape, at::kFloat);
-  auto* to = result.data_ptr<float>();
-  for (const std::byte* block = tensor.bytes.data(); block != tensor.bytes.data() + tensor.bytes.size();
-       block += kScaleBytes + kElements) {
-    std::uint16_t bits = 0;
-    std::memcpy(&bits, block, kScaleBytes);
-    const float scale = c10::Half(bits, c10::Half::from_bits());
-    for (std::size_t i = 0; i < kElements; ++i) {
-      *to++ = scale * static_cast<float>(static_cast<std::int8_t>(block[kScaleBytes + i]));
-    }
-  }
+  auto* const values = result.data_ptr<float>();
+  const auto* const blocks = reinterpret_cast<const std::uint8_t*>(tensor.bytes.data());
+  at::parallel_for(0, result.numel() / format.elements, kElementsPerTask / format.elements,
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t block = begin; block < end; ++block) {
+                       format.dequantise(blocks + block * format.bytes, values + block * format.elements);
+                     }
+                   });
   return result;
 }
 
@@ -91,13 +93,12 @@ at::Tensor read_tensor(const SharedFile& file, const GgufTensor& tensor) {
       return mapped_tensor(file, tensor.bytes, tensor.shape, at::kHalf);
     case GgufTensorType::bf16:
       return mapped_tensor(file, tensor.bytes, tensor.shape, at::kBFloat16);
-    case GgufTensorType::q8_0: {
-      at::Tensor values = dequantise_q8(tensor);
-      release_pages(file, tensor.bytes);
-      return values;
-    }
+    default:
+      break;
   }
-  return {};
+  at::Tensor values = dequantise(tensor, block_format(tensor.type));
+  release_pages(file, tensor.bytes);
+  return values;
 }
 
 /// GGUF stores Llama 3.1's scaling as what each rotary frequency is divided by. Finds the scaling's parameters again:
@@ -105,12 +106,12 @@ at::Tensor read_tensor(const SharedFile& file, const GgufTensor& tensor) {
 RopeScaling recognise_llama3(const GgufTensor& divisors, const ModelConfig& config, const Place& place) {
   constexpr double kTolerance = 1e-3;
   ModelConfig scaled = config;
-  scaled.rope_scaling = {RopeScalingKind::llama3, 1, 1, 4, 8192};
-  std::vector<float> stored(divisors.bytes.size() / sizeof(float));
-  std::memcpy(stored.data(), divisors.bytes.data(), divisors.bytes.size());
-  if (divisors.type != GgufTensorType::f32 || stored.size() != static_cast<std::size_t>(config.head_dim / 2)) {
-    fail(place, fmt::format("has shape {}, {} f32 values are wanted", shape_text(divisors.shape), config.head_dim / 2));
+  scaled.rope_scaling = {RopeScalingKind::llama3, 1, 1, 4, config.rope_scaling.original_max_position_embeddings};
+  std::vector<float> stored(static_cast<std::size_t>(config.head_dim / 2));
+  if (divisors.type != GgufTensorType::f32 || divisors.bytes.size() != stored.size() * sizeof(float)) {
+    fail(place, fmt::format("has shape {}, {} f32 values are wanted", shape_text(divisors.shape), stored.size()));
   }
+  std::memcpy(stored.data(), divisors.bytes.data(), divisors.bytes.size());
   scaled.rope_scaling.factor = *std::max_element(stored.begin(), stored.end());
   check_config(scaled, place.file);
   const std::vector<double> plain_frequencies = rotary_frequencies(config);
@@ -130,7 +131,7 @@ Checkpoint read_gguf(const std::string& path) {
   Checkpoint checkpoint;
   checkpoint.source = path;
   checkpoint.config = read_gguf_config(header, path);
-  checkpoint.tokenizer_model = read_gguf_vocabulary(header, path);
+  if (!has_byte_level_vocabulary(header, path)) checkpoint.tokenizer_model = read_gguf_vocabulary(header, path);
   for (const GgufTensor& tensor : header.tensors) {
     const Place place{path, 0, tensor.name};
     if (tensor.name == kRopeDivisors) {
@@ -140,7 +141,8 @@ Checkpoint read_gguf(const std::string& path) {
     }
   }
   check_weights(checkpoint);
-  use_rotary_halves(file, checkpoint);
+  // A Qwen2's rotary pairs lie apart in GGUF too.
+  if (checkpoint.config.architecture != Architecture::qwen2) use_rotary_halves(file, checkpoint);
   return checkpoint;
 }
 

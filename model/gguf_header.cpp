@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -26,25 +25,6 @@ constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
 constexpr std::size_t kMinMetadataBytes = 8 + 4 + 1;
 constexpr std::size_t kMinTensorBytes = 8 + 4 + 4 + 8;
 constexpr std::size_t kMinStringBytes = 8;
-
-/// Elements and bytes of one block of a tensor type.
-struct Block {
-  std::int64_t elements;
-  std::int64_t bytes;
-};
-
-Block block_of(GgufTensorType type) {
-  switch (type) {
-    case GgufTensorType::f32:
-      return {1, 4};
-    case GgufTensorType::f16:
-    case GgufTensorType::bf16:
-      return {1, 2};
-    case GgufTensorType::q8_0:
-      return {32, 2 + 32};  // an f16 scale, 32 bytes
-  }
-  return {1, 1};
-}
 
 std::size_t bytes_of(GgufType type) {
   switch (type) {
@@ -184,26 +164,23 @@ class HeaderReader {
       elements *= static_cast<std::int64_t>(size);
       tensor.shape.push_back(static_cast<std::int64_t>(size));
     }
-    const auto type = reader_.take_number<std::uint32_t>();
-    tensor.type = checked_type(type, place);
-    const Block block = block_of(tensor.type);
-    if (tensor.shape.front() % block.elements != 0) {
-      fail(place, fmt::format("rows of {} do not fill blocks of {}", tensor.shape.front(), block.elements));
+    const BlockFormat& format = checked_format(reader_.take_number<std::uint32_t>(), place);
+    tensor.type = format.type;
+    if (tensor.shape.front() % format.elements != 0) {
+      fail(place, fmt::format("rows of {} do not fill blocks of {}", tensor.shape.front(), format.elements));
     }
     std::reverse(tensor.shape.begin(), tensor.shape.end());
     stored_.push_back(
-        {reader_.take_number<std::uint64_t>(), static_cast<std::uint64_t>(elements / block.elements * block.bytes)});
+        {reader_.take_number<std::uint64_t>(), static_cast<std::uint64_t>(elements / format.elements * format.bytes)});
     header_.tensors.push_back(std::move(tensor));
   }
 
-  static GgufTensorType checked_type(std::uint32_t number, const Place& place) {
-    const auto type = static_cast<GgufTensorType>(number);
-    constexpr std::array kKnown = {GgufTensorType::f32, GgufTensorType::f16, GgufTensorType::q8_0,
-                                   GgufTensorType::bf16};
-    if (std::find(kKnown.begin(), kKnown.end(), type) == kKnown.end()) {
-      fail(place, fmt::format("tensor type {} is not supported; f32, f16, bf16 and q8_0 are", number));
+  static const BlockFormat& checked_format(std::uint32_t number, const Place& place) {
+    const BlockFormat* format = find_block_format(number);
+    if (format == nullptr) {
+      fail(place, fmt::format("tensor type {} is not supported; {} are", number, block_format_names()));
     }
-    return type;
+    return *format;
   }
 
   std::uint64_t alignment() const {

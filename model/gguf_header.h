@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "model/quantized/block_format.h"
+
 namespace mathtrap {
 
 /// Type numbers of metadata values.
@@ -40,9 +42,6 @@ struct GgufArray {
 /// Integers and floats of every width are widened; an unsigned integer above 2^63 - 1 is refused. A float32 becomes the
 /// double of its shortest decimal text, so that 1e-5 is 1e-5.
 using GgufValue = std::variant<std::int64_t, double, bool, std::string_view, GgufArray>;
-
-/// Type numbers of tensors that are read.
-enum class GgufTensorType : std::uint32_t { f32 = 0, f16 = 1, q8_0 = 8, bf16 = 30 };
 
 struct GgufTensor {
   std::string name;

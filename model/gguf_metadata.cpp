@@ -20,7 +20,10 @@ class Metadata {
   Metadata(const GgufHeader& header, const std::string& path) : values_(header.metadata), path_(path) {}
 
   Place place(const std::string& key) const { return {path_, 0, key}; }
-  bool has(const std::string& key) const { return values_.contains(key); }
+  /// The key of what belongs to the architecture: "llama.block_count".
+  std::string own_key(const char* name) const {
+    return fmt::format("{}.{}", text_or("general.architecture", ""), name);
+  }
 
   /// Nothing when the key is absent.
   template <typename T>
@@ -72,22 +75,24 @@ const GgufTensor* find_tensor(const GgufHeader& header, std::string_view name) {
   return found == header.tensors.end() ? nullptr : &*found;
 }
 
-void check_supported(const Metadata& metadata) {
+Architecture read_architecture(const Metadata& metadata) {
   const std::string_view architecture = metadata.text_or("general.architecture", "");
-  if (architecture != "llama") {
+  if (architecture != "llama" && architecture != "qwen2") {
     fail(metadata.place("general.architecture"),
-         fmt::format("\"{}\" is not supported, only \"llama\" is", architecture));
+         fmt::format("\"{}\" is not supported; llama and qwen2 are", architecture));
   }
-  if (metadata.integer_or("llama.expert_count", 0) != 0) {
-    fail(metadata.place("llama.expert_count"), "models of experts are not supported");
-  }
+  const std::string experts = metadata.own_key("expert_count");
+  if (metadata.integer_or(experts, 0) != 0) fail(metadata.place(experts), "models of experts are not supported");
+  return architecture == "llama" ? Architecture::llama : Architecture::qwen2;
 }
 
 std::int64_t read_head_dim(const Metadata& metadata, const ModelConfig& config) {
-  if (config.num_attention_heads <= 0) fail(metadata.place("llama.attention.head_count"), "must be positive");
+  if (config.num_attention_heads <= 0)
+    fail(metadata.place(metadata.own_key("attention.head_count")), "must be positive");
   const std::int64_t head_dim =
-      metadata.integer_or("llama.attention.key_length", config.hidden_size / config.num_attention_heads);
-  for (const char* key : {"llama.attention.value_length", "llama.rope.dimension_count"}) {
+      metadata.integer_or(metadata.own_key("attention.key_length"), config.hidden_size / config.num_attention_heads);
+  for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
+    const std::string key = metadata.own_key(name);
     if (metadata.integer_or(key, head_dim) != head_dim) {
       fail(metadata.place(key), fmt::format("differs from the head size of {}: not supported", head_dim));
     }
@@ -97,21 +102,43 @@ std::int64_t read_head_dim(const Metadata& metadata, const ModelConfig& config) 
 
 RopeScaling read_rope_scaling(const Metadata& metadata) {
   RopeScaling scaling;
+  // For rotary scalings that are stored as a tensor.
+  scaling.original_max_position_embeddings = metadata.integer_or(
+      metadata.own_key("rope.scaling.original_context_length"), scaling.original_max_position_embeddings);
   // "scale_linear" is what files of 2023 call the factor.
-  const double old_factor = metadata.number_or("llama.rope.scale_linear", 1.0);
-  const std::string_view kind = metadata.text_or("llama.rope.scaling.type", old_factor != 1.0 ? "linear" : "none");
+  const double old_factor = metadata.number_or(metadata.own_key("rope.scale_linear"), 1.0);
+  const std::string key = metadata.own_key("rope.scaling.type");
+  const std::string_view kind = metadata.text_or(key, old_factor != 1.0 ? "linear" : "none");
   if (kind == "none") return scaling;
-  if (kind != "linear") {
-    fail(metadata.place("llama.rope.scaling.type"), fmt::format("\"{}\" is not supported, only linear is", kind));
-  }
+  if (kind != "linear") fail(metadata.place(key), fmt::format("\"{}\" is not supported, only linear is", kind));
   scaling.kind = RopeScalingKind::linear;
-  scaling.factor = metadata.number_or("llama.rope.scaling.factor", old_factor);
+  scaling.factor = metadata.number_or(metadata.own_key("rope.scaling.factor"), old_factor);
   return scaling;
+}
+
+/// Biases are there or not: no key says so. A window makes a LLaMA a Mistral, which GGUF does not tell apart.
+void read_attention(const GgufHeader& header, const Metadata& metadata, ModelConfig& config) {
+  const bool biases = find_tensor(header, "blk.0.attn_q.bias") != nullptr;
+  config.query_key_value_bias = biases || config.architecture == Architecture::qwen2;
+  config.attention_output_bias = biases && config.architecture == Architecture::llama;
+  const std::string key = metadata.own_key("attention.sliding_window");
+  config.sliding_window = metadata.integer_or(key, 0);
+  if (config.sliding_window < 0) fail(metadata.place(key), "must not be negative");
+  if (config.sliding_window == 0 || config.architecture == Architecture::qwen2) return;
+  if (biases) fail(metadata.place(key), "a sliding window and biases together are not supported in a llama");
+  config.architecture = Architecture::mistral;
+}
+
+/// Whether texts begin with a token of their own where no key says so: as llama.cpp has it.
+bool adds_bos(const Metadata& metadata) {
+  if (metadata.text_or("tokenizer.ggml.model", "") != "gpt2") return true;
+  const std::string_view split = metadata.text_or("tokenizer.ggml.pre", "");
+  return split == "llama-bpe" || split == "llama3" || split == "llama-v3";
 }
 
 void read_special_tokens(const Metadata& metadata, ModelConfig& config) {
   config.bos_token_id = metadata.integer_or("tokenizer.ggml.bos_token_id", 1);
-  if (!metadata.flag_or("tokenizer.ggml.add_bos_token", true)) config.bos_token_id = -1;
+  if (!metadata.flag_or("tokenizer.ggml.add_bos_token", adds_bos(metadata))) config.bos_token_id = -1;
   config.eos_token_ids = {metadata.integer_or("tokenizer.ggml.eos_token_id", 2)};
   // The token that ends a turn of a chat, where it is another than that which ends a text.
   const std::int64_t end_of_turn = metadata.integer_or("tokenizer.ggml.eot_token_id", config.eos_token_ids.front());
@@ -156,25 +183,31 @@ TokenId token_or(const Metadata& metadata, const std::string& key, std::int64_t 
 
 ModelConfig read_gguf_config(const GgufHeader& header, const std::string& path) {
   const Metadata metadata(header, path);
-  check_supported(metadata);
   ModelConfig config;
-  config.hidden_size = metadata.integer("llama.embedding_length");
-  config.intermediate_size = metadata.integer("llama.feed_forward_length");
-  config.num_hidden_layers = metadata.integer("llama.block_count");
-  config.num_attention_heads = metadata.integer("llama.attention.head_count");
-  config.num_key_value_heads = metadata.integer_or("llama.attention.head_count_kv", config.num_attention_heads);
+  config.architecture = read_architecture(metadata);
+  const auto own = [&](const char* name) { return metadata.own_key(name); };
+  config.hidden_size = metadata.integer(own("embedding_length"));
+  config.intermediate_size = metadata.integer(own("feed_forward_length"));
+  config.num_hidden_layers = metadata.integer(own("block_count"));
+  config.num_attention_heads = metadata.integer(own("attention.head_count"));
+  config.num_key_value_heads = metadata.integer_or(own("attention.head_count_kv"), config.num_attention_heads);
   config.head_dim = read_head_dim(metadata, config);
-  config.max_position_embeddings = metadata.integer("llama.context_length");
-  config.rms_norm_eps = metadata.number_or("llama.attention.layer_norm_rms_epsilon", 1e-5);
-  config.rope_theta = metadata.number_or("llama.rope.freq_base", 10000.0);
+  config.max_position_embeddings = metadata.integer(own("context_length"));
+  config.rms_norm_eps = metadata.number_or(own("attention.layer_norm_rms_epsilon"), 1e-5);
+  config.rope_theta = metadata.number_or(own("rope.freq_base"), 10000.0);
   config.rope_scaling = read_rope_scaling(metadata);
+  read_attention(header, metadata, config);
   const GgufTensor* embedding = find_tensor(header, "token_embd.weight");
   if (embedding == nullptr) fail({path, 0, "token_embd.weight"}, "the tensor is missing");
-  config.vocab_size = metadata.integer_or("llama.vocab_size", embedding->shape.front());
+  config.vocab_size = metadata.integer_or(own("vocab_size"), embedding->shape.front());
   config.tie_word_embeddings = find_tensor(header, "output.weight") == nullptr;
   read_special_tokens(metadata, config);
   check_config(config, path);
   return config;
+}
+
+bool has_byte_level_vocabulary(const GgufHeader& header, const std::string& path) {
+  return Metadata(header, path).text_or("tokenizer.ggml.model", "") == "gpt2";
 }
 
 std::string read_gguf_vocabulary(const GgufHeader& header, const std::string& path) {

@@ -1,4 +1,4 @@
-// What a GGUF file's metadata says of a LLaMA: configuration and vocabulary.
+// What a GGUF file's metadata says of a model: configuration and vocabulary.
 #pragma once
 
 #include <string>
@@ -11,6 +11,9 @@ namespace mathtrap {
 /// The configuration, checked but for what only the tensors tell: vocab_size is that of the embedding, the head is tied
 /// where there is no tensor for it. Throws Error naming the metadata key.
 ModelConfig read_gguf_config(const GgufHeader& header, const std::string& path);
+
+/// Whether the vocabulary is one of byte-level BPE, which this reader leaves to others.
+bool has_byte_level_vocabulary(const GgufHeader& header, const std::string& path);
 
 /// The vocabulary as a serialised SentencePiece model. Throws Error naming the metadata key.
 std::string read_gguf_vocabulary(const GgufHeader& header, const std::string& path);

@@ -171,6 +171,7 @@ at::Tensor cached_attention(const at::Tensor& query_key_value, const AttentionSh
       work.heads = shape.heads;
       work.kv_heads = shape.kv_heads;
       work.head_dim = shape.head_dim;
+      work.window = shape.window;
       attend_cached(work, task.kv_head, task.token_begin, task.token_end);
     }
   });

@@ -29,6 +29,11 @@ struct LayerWeights {
   at::Tensor gate;            ///< [intermediate, hidden]
   at::Tensor up;              ///< [intermediate, hidden]
   at::Tensor down;            ///< [hidden, intermediate]
+  // Biases of the projections above, where the configuration has them; else undefined.
+  at::Tensor query_bias;   ///< [heads * head_dim]
+  at::Tensor key_bias;     ///< [kv_heads * head_dim]
+  at::Tensor value_bias;   ///< [kv_heads * head_dim]
+  at::Tensor output_bias;  ///< [hidden]
 };
 
 struct Network {
@@ -46,8 +51,7 @@ struct Network {
 Network make_network(const Checkpoint& checkpoint, const std::string& device);
 
 /// Weights drawn as LLaMA's are: normal with deviation 0.02, output and down projections divided by sqrt(2 * layers),
-/// norms
-/// 1. f32, the same for a seed on every machine.
+/// norms 1, biases 0. f32, the same for a seed on every machine.
 Network random_network(const ModelConfig& config, std::uint64_t seed);
 
 /// Every weight once with its Hugging Face name, in a fixed order. They share memory with the network.
@@ -61,7 +65,7 @@ struct SequenceLayout {
 /// Attention of one layer: query_key_value [tokens, (heads + 2 * kv_heads) * head_dim], before rotary embedding, to
 /// [tokens, heads * head_dim]. Training and generation differ in this alone.
 using Attention = std::function<at::Tensor(std::size_t layer, const at::Tensor& query_key_value)>;
-AttentionShape attention_shape(const ModelConfig& config);
+AttentionShape attention_shape(const ModelConfig& config, std::size_t layer);
 
 /// All layers and the final norm: `tokens` [n] int64 to hidden states [n, hidden], f32. With `recompute` the layers are
 /// computed again in the backward pass.

@@ -1,6 +1,7 @@
 #include "model/ops.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <c10/core/GradMode.h>
 
 #include "model/inference_ops.h"
@@ -33,6 +34,12 @@ at::Tensor linear(const at::Tensor& x, at::TensorList weights, Arithmetic arithm
   if (!has_kernels(x)) return portable::linear(x, weights, arithmetic);
   if (at::GradMode::is_enabled()) return training::linear(x.contiguous(), weights, arithmetic);
   return inference::linear(x.contiguous(), weights);
+}
+
+at::Tensor add_bias(const at::Tensor& x, at::TensorList biases) {
+  if (!biases[0].defined()) return x;
+  const at::Tensor bias = biases.size() == 1 ? biases[0] : at::cat(biases);
+  return x + bias.to(x.scalar_type());
 }
 
 at::Tensor output_logits(const at::Tensor& x, const at::Tensor& weight, Arithmetic arithmetic) {

@@ -25,6 +25,10 @@ Arithmetic training_arithmetic(bool wanted, const at::Device& device);
 /// x [tokens, in] times each weight [out, in] transposed, side by side: [tokens, sum of out].
 at::Tensor linear(const at::Tensor& x, at::TensorList weights, Arithmetic arithmetic);
 
+/// x [tokens, sum of widths] plus biases [width] side by side, in x's format. Biases that are undefined, all of them or
+/// none, add nothing.
+at::Tensor add_bias(const at::Tensor& x, at::TensorList biases);
+
 /// Logits: x [tokens, hidden] f32 times weight [vocab, hidden] transposed, f32. With gradients and bf16 arithmetic only
 /// the backward pass rounds.
 at::Tensor output_logits(const at::Tensor& x, const at::Tensor& weight, Arithmetic arithmetic);
@@ -48,12 +52,13 @@ struct AttentionShape {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
+  std::int64_t window = 0;  ///< positions that a token sees, itself included (Beltagy et al. 2020); 0: all before it
 };
 
-/// Causal attention within whole sequences, rotary embedding included; positions count from 0 in each sequence,
-/// `starts` as in SequenceLayout. query_key_value [tokens, (heads + 2 * kv_heads) * head_dim]; query head h reads key
-/// head h / (heads / kv_heads); rotary turns feature i together with feature i + head_dim / 2 (Hugging Face's layout).
-/// Gives [tokens, heads * head_dim].
+/// Causal attention within whole sequences, and within the window of `shape`, rotary embedding included; positions
+/// count from 0 in each sequence, `starts` as in SequenceLayout. query_key_value [tokens, (heads + 2 * kv_heads) *
+/// head_dim]; query head h reads key head h / (heads / kv_heads); rotary turns feature i together with feature i +
+/// head_dim / 2 (Hugging Face's layout). Gives [tokens, heads * head_dim].
 at::Tensor causal_attention(const at::Tensor& query_key_value, const AttentionShape& shape, const RotaryTable& table,
                             const std::vector<std::int64_t>& starts);
 
@@ -66,8 +71,8 @@ struct CachedSequence {
   at::Tensor values;
 };
 
-/// Attention of new tokens over all of their sequence so far, rotary embedding included; no gradients.
-/// query_key_value as above; it is overwritten. Gives [tokens, heads * head_dim].
+/// Attention of new tokens over all of their sequence so far, or its last positions where `shape` has a window, rotary
+/// embedding included; no gradients. query_key_value as above; it is overwritten. Gives [tokens, heads * head_dim].
 at::Tensor cached_attention(const at::Tensor& query_key_value, const AttentionShape& shape, const RotaryTable& table,
                             std::span<const CachedSequence> sequences);
 

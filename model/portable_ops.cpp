@@ -31,14 +31,16 @@ Heads split_heads(const at::Tensor& query_key_value, const AttentionShape& shape
           all.narrow(1, shape.heads + shape.kv_heads, shape.kv_heads)};
 }
 
-/// Softmax of scores that causality lets through, times values. query [.., queries, head_dim], key and value
-/// [.., places, head_dim]; the last query sees all places.
-at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+/// Softmax of scores that causality and window let through, times values. query [.., queries, head_dim], key and value
+/// [.., places, head_dim]; without a window (0) the last query sees all places.
+at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, std::int64_t window) {
   const std::int64_t queries = query.size(-2);
   const std::int64_t places = key.size(-2);
   const at::TensorOptions whole = query.options().dtype(at::kLong);
   const at::Tensor last_seen = at::arange(places - queries, places, whole).unsqueeze(1);
-  const at::Tensor hidden = at::arange(places, whole).unsqueeze(0).gt(last_seen);
+  const at::Tensor place = at::arange(places, whole).unsqueeze(0);
+  at::Tensor hidden = place.gt(last_seen);
+  if (window != 0) hidden = hidden.logical_or(place.le(last_seen - window));
   const double scale = 1.0 / std::sqrt(static_cast<double>(query.size(-1)));
   const at::Tensor scores = at::matmul(query, key.transpose(-1, -2)) * scale;
   const at::Tensor weights = at::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1);
@@ -124,7 +126,7 @@ at::Tensor causal_attention(const at::Tensor& query_key_value, const AttentionSh
   const at::Tensor query = lay_out(rotary(heads.query, table, padding.positions));
   const at::Tensor key = lay_out(rotary(heads.key, table, padding.positions)).repeat_interleave(group, 1);
   const at::Tensor value = lay_out(heads.value).repeat_interleave(group, 1);
-  const at::Tensor mixed = attend(query, key, value).transpose(1, 2);
+  const at::Tensor mixed = attend(query, key, value, shape.window).transpose(1, 2);
   return mixed.reshape({padding.sequences * padding.longest, -1}).index_select(0, padding.to_padded);
 }
 
@@ -146,7 +148,7 @@ at::Tensor cached_attention(const at::Tensor& query_key_value, const AttentionSh
     cached(sequence.values, sequence.first_position).copy_(rows(heads.value).transpose(0, 1));
     const at::Tensor key = cached(sequence.keys, 0).to(query.scalar_type()).repeat_interleave(group, 0);
     const at::Tensor value = cached(sequence.values, 0).to(query.scalar_type()).repeat_interleave(group, 0);
-    results.push_back(attend(query, key, value).transpose(0, 1).reshape({sequence.tokens, -1}));
+    results.push_back(attend(query, key, value, shape.window).transpose(0, 1).reshape({sequence.tokens, -1}));
   }
   return at::cat(results, 0);
 }

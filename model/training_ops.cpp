@@ -263,6 +263,7 @@ TrainingAttention attention_work(const at::Tensor& query_key_value, const Attent
   work.heads = shape.heads;
   work.kv_heads = shape.kv_heads;
   work.head_dim = shape.head_dim;
+  work.window = shape.window;
   work.cosine = cosine.data_ptr<float>();
   work.sine = sine.data_ptr<float>();
   work.log_sums = log_sums.data_ptr<float>();
@@ -282,14 +283,14 @@ struct CausalAttention : Function<CausalAttention> {
     });
     context->save_for_backward({query_key_value, table.cosine, table.sine, log_sums});
     context->saved_data["starts"] = starts;
-    context->saved_data["shape"] = std::vector<std::int64_t>{shape.heads, shape.kv_heads, shape.head_dim};
+    context->saved_data["shape"] = std::vector<std::int64_t>{shape.heads, shape.kv_heads, shape.head_dim, shape.window};
     return result;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const std::vector<std::int64_t> sizes = context->saved_data["shape"].toIntVector();
-    const AttentionShape shape = {sizes[0], sizes[1], sizes[2]};
+    const AttentionShape shape = {sizes[0], sizes[1], sizes[2], sizes[3]};
     const at::Tensor gradient = gradients[0].contiguous();
     const at::Tensor result = at::empty_like(saved[0]);
     TrainingAttention work = attention_work(saved[0], shape, saved[1], saved[2], saved[3]);

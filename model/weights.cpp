@@ -28,9 +28,9 @@ const char* dtype_name(at::ScalarType type) {
   return type == at::kHalf ? "float16" : "float32";
 }
 
-/// weight [heads * head_dim, in]
+/// weight [heads * head_dim, in], or a bias [heads * head_dim].
 at::Tensor rotary_halves(const at::Tensor& weight, std::int64_t heads) {
-  return weight.view({heads, weight.size(0) / heads / 2, 2, weight.size(1)})
+  return weight.view({heads, weight.size(0) / heads / 2, 2, weight.numel() / weight.size(0)})
       .transpose(1, 2)
       .clone(at::MemoryFormat::Contiguous)
       .view(weight.sizes());
@@ -53,7 +53,13 @@ std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
     add("self_attn.q_proj.weight", {query, hidden});
     add("self_attn.k_proj.weight", {key, hidden});
     add("self_attn.v_proj.weight", {key, hidden});
+    if (config.query_key_value_bias) {
+      add("self_attn.q_proj.bias", {query});
+      add("self_attn.k_proj.bias", {key});
+      add("self_attn.v_proj.bias", {key});
+    }
     add("self_attn.o_proj.weight", {hidden, query});
+    if (config.attention_output_bias) add("self_attn.o_proj.bias", {hidden});
     add("post_attention_layernorm.weight", {hidden});
     add("mlp.gate_proj.weight", {intermediate, hidden});
     add("mlp.up_proj.weight", {intermediate, hidden});
@@ -84,14 +90,14 @@ void check_weights(Checkpoint& checkpoint) {
   checkpoint.config.torch_dtype = dtype_name(checkpoint.tensors.at("model.embed_tokens.weight").scalar_type());
   if (names.size() == checkpoint.tensors.size()) return;
   for (const auto& [name, tensor] : checkpoint.tensors) {
-    if (!names.contains(name)) fail({checkpoint.source, 0, name}, "no such tensor is in a LLaMA of this configuration");
+    if (!names.contains(name)) fail({checkpoint.source, 0, name}, "no such tensor is in a model of this configuration");
   }
 }
 
 void use_rotary_halves(const SharedFile& file, Checkpoint& checkpoint) {
   for (auto& [name, tensor] : checkpoint.tensors) {
-    const bool is_query = name.ends_with(".q_proj.weight");
-    if (!is_query && !name.ends_with(".k_proj.weight")) continue;
+    const bool is_query = name.find(".q_proj.") != std::string::npos;
+    if (!is_query && name.find(".k_proj.") == std::string::npos) continue;
     const at::Tensor mapped = tensor;
     tensor =
         rotary_halves(mapped, is_query ? checkpoint.config.num_attention_heads : checkpoint.config.num_key_value_heads);

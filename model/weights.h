@@ -1,4 +1,4 @@
-// Which tensors a LLaMA consists of, and whether a checkpoint has them.
+// Which tensors a model of the LLaMA kind consists of, and whether a checkpoint has them.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config);
 /// config.torch_dtype to what the embedding is stored as.
 void check_weights(Checkpoint& checkpoint);
 
-/// Changes queries and keys whose rotary pairs lie side by side (Meta, GGUF) to Hugging Face's order: of each head
-/// first all first members of pairs, then all second ones. They are copied, and their pages of `file` released.
-/// Requires checked weights.
+/// Changes weights and biases of queries and keys whose rotary pairs lie side by side (Meta, GGUF) to Hugging Face's
+/// order: of each head first all first members of pairs, then all second ones. They are copied, and their pages of
+/// `file` released. Requires checked weights.
 void use_rotary_halves(const SharedFile& file, Checkpoint& checkpoint);
 
 }  // namespace mathtrap

@@ -28,12 +28,16 @@ struct QueryRows {
   std::vector<float> mixed;
 };
 
-/// Scores, softmax and mix of `count` rows; row r sees the first lengths[r] positions.
-void attend_rows(QueryRows& rows, std::size_t count, const std::size_t* lengths, const float* keys,
-                 const float* values) {
-  const std::size_t longest = *std::max_element(lengths, lengths + count);
-  const std::size_t shortest = *std::min_element(lengths, lengths + count);
-  for (std::size_t position = 0; position < longest; position += kTileColumns) {
+/// The positions that a row sees.
+struct Seen {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// Scores, softmax and mix of `count` rows; `seen` of each row, not decreasing.
+void attend_rows(QueryRows& rows, std::size_t count, const Seen* seen, const float* keys, const float* values) {
+  const std::size_t longest = seen[count - 1].end;
+  for (std::size_t position = seen[0].begin; position < longest; position += kTileColumns) {
     product_tile_of<float>(count, rows.queries.data(), rows.width, keys + position * rows.width, rows.width,
                            std::min(kTileColumns, longest - position), rows.width, rows.scores.data() + position,
                            rows.stride);
@@ -41,15 +45,24 @@ void attend_rows(QueryRows& rows, std::size_t count, const std::size_t* lengths,
   float inverse[kRowsTogether];
   for (std::size_t row = 0; row < count; ++row) {
     float* const scores = rows.scores.data() + row * rows.stride;
-    inverse[row] = 1 / exponentiate(scores, lengths[row], largest(scores, lengths[row]));
+    const std::size_t length = seen[row].end - seen[row].begin;
+    inverse[row] = 1 / exponentiate(scores + seen[row].begin, length, largest(scores + seen[row].begin, length));
   }
   std::fill_n(rows.mixed.begin(), count * rows.width, 0.0F);
-  Mix mix = {rows.scores.data(), rows.stride, 1, values, rows.width, 0, shortest, rows.mixed.data(), rows.width};
+  const auto mix_row = [&](std::size_t row, std::size_t begin, std::size_t end) {
+    const Mix mix = {rows.scores.data() + row * rows.stride, rows.stride, 1, values, rows.width, begin, end,
+                     rows.mixed.data() + row * rows.width,   rows.width};
+    mix_rows(mix, 1, rows.width);
+  };
+  // Positions that all rows see are mixed together, each row in the order of the positions nevertheless.
+  const std::size_t common = seen[count - 1].begin;
+  const std::size_t common_end = std::max(common, seen[0].end);
+  for (std::size_t row = 0; row < count; ++row) mix_row(row, seen[row].begin, std::min(common, seen[row].end));
+  const Mix mix = {rows.scores.data(), rows.stride,       1,         values, rows.width, common,
+                   common_end,         rows.mixed.data(), rows.width};
   mix_rows(mix, count, rows.width);
   for (std::size_t row = 0; row < count; ++row) {
-    mix = {rows.scores.data() + row * rows.stride, rows.stride, 1, values, rows.width, shortest, lengths[row],
-           rows.mixed.data() + row * rows.width,   rows.width};
-    mix_rows(mix, 1, rows.width);
+    mix_row(row, common_end, std::max(common_end, seen[row].end));
     for (std::size_t i = 0; i < rows.width; ++i) rows.mixed[row * rows.width + i] *= inverse[row];
   }
 }
@@ -70,15 +83,17 @@ void attend(const CachedAttention& work, std::int64_t kv_head, std::int64_t toke
   const std::int64_t end = token_end * group;
   for (std::int64_t first = token_begin * group; first < end; first += static_cast<std::int64_t>(kRowsTogether)) {
     const std::size_t count = static_cast<std::size_t>(std::min<std::int64_t>(kRowsTogether, end - first));
-    std::size_t lengths[kRowsTogether] = {};
+    Seen seen[kRowsTogether] = {};
     for (std::size_t row = 0; row < count; ++row) {
       const std::int64_t token = (first + static_cast<std::int64_t>(row)) / group;
       const std::int64_t head = kv_head * group + (first + static_cast<std::int64_t>(row)) % group;
       const float* const query = work.query + token * work.query_stride + head * work.head_dim;
       for (std::size_t i = 0; i < head_dim; ++i) rows.queries[row * rows.width + i] = query[i] * scale;
-      lengths[row] = static_cast<std::size_t>(work.first_position + token + 1);
+      const std::int64_t length = work.first_position + token + 1;
+      const bool windowed = work.window != 0 && work.window < length;
+      seen[row] = {static_cast<std::size_t>(windowed ? length - work.window : 0), static_cast<std::size_t>(length)};
     }
-    attend_rows(rows, count, lengths, keys, values);
+    attend_rows(rows, count, seen, keys, values);
     for (std::size_t row = 0; row < count; ++row) {
       const std::int64_t token = (first + static_cast<std::int64_t>(row)) / group;
       const std::int64_t head = kv_head * group + (first + static_cast<std::int64_t>(row)) % group;

@@ -16,6 +16,7 @@ struct CachedAttention {
   std::int64_t query_stride = 0;    ///< elements between two tokens
   float* result = nullptr;          ///< [tokens, heads, head_dim], without gaps
   std::int64_t first_position = 0;  ///< of the first new token; token i sees positions up to first_position + i
+  std::int64_t window = 0;          ///< of them only the last `window`; 0: all
   const float* keys = nullptr;
   const float* values = nullptr;
   std::int64_t capacity = 0;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "model/kernels/attention-inl.h"
@@ -157,6 +158,12 @@ void score_rows(const Scratch& scratch, const Head& from, const Head& against, s
   mix_rows(mix, count, columns);
 }
 
+/// Hides from a query what lies before its window: exp gives 0 there.
+void hide_before_window(const TrainingAttention& work, float* scores, std::size_t seen) {
+  const auto window = static_cast<std::size_t>(work.window);
+  if (window != 0 && seen > window) std::fill_n(scores, seen - window, -std::numeric_limits<float>::infinity());
+}
+
 template <typename T>
 void forward(const TrainingAttention& work, std::int64_t begin, std::int64_t end, std::int64_t kv_head) {
   Scratch& scratch = prepare<T>(work, begin, end, kv_head);
@@ -175,6 +182,7 @@ void forward(const TrainingAttention& work, std::int64_t begin, std::int64_t end
       for (std::size_t row = 0; row < count; ++row) {
         float* const weights = scores + row * scratch.places;
         const std::size_t seen = first + row + 1;
+        hide_before_window(work, weights, seen);
         const float most = largest(weights, seen);
         const float sum = exponentiate(weights, seen, most);
         std::fill(weights + whole_vectors(seen), weights + columns, 0.0F);
@@ -216,6 +224,7 @@ void differentiate_scores(const TrainingAttention& work, Scratch& scratch, std::
     float* const gradients = scratch.score_gradients.data() + row * scratch.places;
     const std::size_t seen = first + row + 1;
     const float log_sum = work.log_sums[(begin + static_cast<std::int64_t>(first + row)) * work.heads + head];
+    hide_before_window(work, weights, seen);
     exponentiate(weights, seen, log_sum);
     const std::size_t filled = whole_vectors(seen);
     FloatVector products[kParts];

@@ -16,6 +16,7 @@ struct TrainingAttention {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
+  std::int64_t window = 0;        ///< positions that a token sees, itself included; 0: all before it
   const float* cosine = nullptr;  ///< [positions, head_dim / 2]
   const float* sine = nullptr;
   void* result = nullptr;     ///< [tokens, heads * head_dim]

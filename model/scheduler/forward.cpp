@@ -28,13 +28,12 @@ at::Tensor forward_new_tokens(const Network& network, const RotaryTable& table, 
     sequences.push_back(sequence);
     tokens.insert(tokens.end(), item.tokens.begin(), item.tokens.end());
   }
-  const AttentionShape shape = attention_shape(network.config);
   const auto attention = [&](std::size_t layer, const at::Tensor& query_key_value) {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       sequences[i].keys = batch[i].cache->keys.select(0, static_cast<std::int64_t>(layer));
       sequences[i].values = batch[i].cache->values.select(0, static_cast<std::int64_t>(layer));
     }
-    return cached_attention(query_key_value, shape, table, sequences);
+    return cached_attention(query_key_value, attention_shape(network.config, layer), table, sequences);
   };
   const at::Tensor hidden = run_layers(network, to_tensor(tokens, device), Arithmetic::as_stored, attention);
   for (const NewTokens& item : batch) item.cache->length += static_cast<std::int64_t>(item.tokens.size());

@@ -8,7 +8,9 @@
 #include <cmath>
 #include <regex>
 
+#include "model/rotary.h"
 #include "tests/model/byte_writer.h"
+#include "tests/model/scratch.h"
 
 namespace mathtrap {
 namespace {
@@ -39,7 +41,8 @@ std::string gguf_name(const std::string& name) {
   return result;
 }
 
-/// From halves to neighbours: row 2 * i + part of a head is row part * head_dim / 2 + i of Hugging Face's.
+/// From halves to neighbours, of a weight or a bias: row 2 * i + part of a head is row part * head_dim / 2 + i of
+/// Hugging Face's.
 at::Tensor interleave(const at::Tensor& weight, std::int64_t heads) {
   at::Tensor result = at::empty_like(weight);
   const std::int64_t head_dim = weight.size(0) / heads;
@@ -82,12 +85,14 @@ std::string numbers(GgufType type, const std::vector<T>& values) {
   return writer.bytes();
 }
 
-void add_vocabulary(GgufFile& file) {
+/// Pieces of one byte each, or, where the model has no room for them, of no meaning.
+void add_vocabulary(GgufFile& file, std::int64_t size) {
   std::vector<std::string> texts = {"<unk>", "<s>", "</s>"};
   std::vector<std::int32_t> types = {2, 3, 3};
-  for (int byte = 0; byte < 256; ++byte) {
-    texts.push_back(fmt::format("<0x{:02X}>", byte));
-    types.push_back(6);
+  const bool bytes = size >= 3 + 256;
+  while (static_cast<std::int64_t>(texts.size()) < std::min<std::int64_t>(size, 3 + 256)) {
+    texts.push_back(bytes ? fmt::format("<0x{:02X}>", texts.size() - 3) : fmt::format("piece{}", texts.size()));
+    types.push_back(bytes ? 6 : 1);
   }
   file.set("tokenizer.ggml.model", gguf_string("llama"));
   file.set("tokenizer.ggml.tokens", gguf_strings(texts));
@@ -98,10 +103,12 @@ void add_vocabulary(GgufFile& file) {
 }
 
 void add_configuration(GgufFile& file, const ModelConfig& config) {
+  // A Mistral is a llama here.
+  const std::string prefix = config.architecture == Architecture::qwen2 ? "qwen2." : "llama.";
   const auto size = [&](const std::string& key, std::int64_t value) {
-    file.set("llama." + key, gguf_u32(static_cast<std::uint32_t>(value)));
+    file.set(prefix + key, gguf_u32(static_cast<std::uint32_t>(value)));
   };
-  file.set("general.architecture", gguf_string("llama"));
+  file.set("general.architecture", gguf_string(prefix.substr(0, prefix.size() - 1)));
   size("embedding_length", config.hidden_size);
   size("feed_forward_length", config.intermediate_size);
   size("block_count", config.num_hidden_layers);
@@ -109,8 +116,27 @@ void add_configuration(GgufFile& file, const ModelConfig& config) {
   size("attention.head_count", config.num_attention_heads);
   size("attention.head_count_kv", config.num_key_value_heads);
   size("attention.key_length", config.head_dim);
-  file.set("llama.attention.layer_norm_rms_epsilon", gguf_f32(static_cast<float>(config.rms_norm_eps)));
-  file.set("llama.rope.freq_base", gguf_f32(static_cast<float>(config.rope_theta)));
+  file.set(prefix + "attention.layer_norm_rms_epsilon", gguf_f32(static_cast<float>(config.rms_norm_eps)));
+  file.set(prefix + "rope.freq_base", gguf_f32(static_cast<float>(config.rope_theta)));
+  if (config.sliding_window != 0) size("attention.sliding_window", config.sliding_window);
+  if (config.rope_scaling.kind == RopeScalingKind::linear) {
+    file.set(prefix + "rope.scaling.type", gguf_string("linear"));
+    file.set(prefix + "rope.scaling.factor", gguf_f32(static_cast<float>(config.rope_scaling.factor)));
+  }
+}
+
+/// What Llama 3.1's scaling divides each frequency by.
+void add_rotary_divisors(GgufFile& file, const ModelConfig& config) {
+  if (config.rope_scaling.kind != RopeScalingKind::llama3) return;
+  ModelConfig plain = config;
+  plain.rope_scaling = {};
+  file.set("llama.rope.scaling.original_context_length",
+           gguf_u32(static_cast<std::uint32_t>(config.rope_scaling.original_max_position_embeddings)));
+  const std::vector<double> before = rotary_frequencies(plain);
+  const std::vector<double> after = rotary_frequencies(config);
+  ByteWriter divisors;
+  for (std::size_t i = 0; i < before.size(); ++i) divisors.number(static_cast<float>(before[i] / after[i]));
+  file.tensors.push_back({"rope_freqs.weight", GgufTensorType::f32, {before.size()}, divisors.bytes()});
 }
 
 }  // namespace
@@ -168,11 +194,12 @@ std::string gguf_strings(const std::vector<std::string>& texts) {
 GgufFile gguf_of(const Checkpoint& checkpoint, GgufTensorType matrices) {
   GgufFile file;
   add_configuration(file, checkpoint.config);
-  add_vocabulary(file);
+  add_vocabulary(file, checkpoint.config.vocab_size);
   for (const auto& [name, tensor] : checkpoint.tensors) {
     at::Tensor laid_out = tensor;
-    if (name.ends_with("q_proj.weight")) laid_out = interleave(tensor, checkpoint.config.num_attention_heads);
-    if (name.ends_with("k_proj.weight")) laid_out = interleave(tensor, checkpoint.config.num_key_value_heads);
+    const bool neighbours = checkpoint.config.architecture != Architecture::qwen2;
+    if (neighbours && contains(name, "q_proj")) laid_out = interleave(tensor, checkpoint.config.num_attention_heads);
+    if (neighbours && contains(name, "k_proj")) laid_out = interleave(tensor, checkpoint.config.num_key_value_heads);
     GgufFileTensor stored;
     stored.name = gguf_name(name);
     stored.type = tensor.dim() == 2 ? matrices : GgufTensorType::f32;
@@ -180,6 +207,7 @@ GgufFile gguf_of(const Checkpoint& checkpoint, GgufTensorType matrices) {
     stored.bytes = tensor_bytes(laid_out, stored.type);
     file.tensors.push_back(std::move(stored));
   }
+  add_rotary_divisors(file, checkpoint.config);
   return file;
 }
 

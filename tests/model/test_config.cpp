@@ -74,6 +74,47 @@ TEST_CASE("rotary scaling is read in each of its spellings") {
   CHECK(read(with(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}})")).rope_theta == 7.0);
 }
 
+TEST_CASE("a Mistral and a Qwen2 have the defaults of their own classes") {
+  const ModelConfig mistral = read(with(R"({"model_type": "mistral", "architectures": ["MistralForCausalLM"]})"));
+  CHECK(mistral.architecture == Architecture::mistral);
+  CHECK(mistral.sliding_window == 4096);
+  CHECK(mistral.first_windowed_layer == 0);
+  CHECK(mistral.max_position_embeddings == 131072);
+  CHECK_FALSE(mistral.query_key_value_bias);
+  CHECK(read(with(R"({"model_type": "mistral", "sliding_window": null})")).sliding_window == 0);
+  CHECK(read(with(R"({"model_type": "mistral", "sliding_window": 9})")).sliding_window == 9);
+
+  const ModelConfig qwen2 = read(with(R"({"model_type": "qwen2", "num_key_value_heads": 2, "bos_token_id": 3,
+                                          "sliding_window": 16, "max_window_layers": 1})"));
+  CHECK(qwen2.architecture == Architecture::qwen2);
+  CHECK(qwen2.query_key_value_bias);
+  CHECK_FALSE(qwen2.attention_output_bias);
+  CHECK(qwen2.sliding_window == 0);
+  CHECK(qwen2.bos_token_id == -1);
+  CHECK(qwen2.max_position_embeddings == 32768);
+
+  const ModelConfig llama = read(with(R"({"attention_bias": true, "sliding_window": 4})"));
+  CHECK(llama.query_key_value_bias);
+  CHECK(llama.attention_output_bias);
+  CHECK(llama.sliding_window == 0);
+}
+
+TEST_CASE("a Qwen2 says in two ways which layers have a window") {
+  const std::string window = R"("model_type": "qwen2", "num_key_value_heads": 2, "use_sliding_window": true,
+                                "sliding_window": 16)";
+  const auto with_window = [&](const char* rest) { return read(with(fmt::format("{{{}{}}}", window, rest))); };
+  CHECK(with_window(", \"max_window_layers\": 3").first_windowed_layer == 3);
+  CHECK(with_window(", \"max_window_layers\": 3").sliding_window == 16);
+  CHECK(with_window("").sliding_window == 0);  // the default of 28 layers without a window is more than there are
+  const ModelConfig typed = with_window(R"(, "max_window_layers": 0, "layer_types": ["full_attention",
+      "full_attention", "sliding_attention", "sliding_attention", "sliding_attention"])");
+  CHECK(typed.first_windowed_layer == 2);
+  CHECK(typed.sliding_window == 16);
+  const std::string text = write_hugging_face_config(typed);
+  CHECK(write_hugging_face_config(read(text)) == text);
+  CHECK(read(text).first_windowed_layer == 2);
+}
+
 TEST_CASE("a written configuration reads back the same") {
   ModelConfig config = read(with(R"({"head_dim": 16, "num_key_value_heads": 2, "tie_word_embeddings": true,
                                      "rms_norm_eps": 1e-5, "eos_token_id": [2, 3], "bos_token_id": null})"));
@@ -104,7 +145,21 @@ TEST_CASE("a configuration that is wrong or not supported is refused, and the me
       {R"({"model_type": "llama_moe"})", "model_type \"llama_moe\" is not supported"},
       {R"({"architectures": ["LlamaForSequenceClassification"]})", "architectures: is [\"LlamaForSeq"},
       {R"({"hidden_act": "gelu"})", "hidden_act: \"gelu\""},
-      {R"({"attention_bias": true})", "attention_bias: "},
+      {R"({"model_type": "mistral", "num_key_value_heads": 8, "attention_bias": true})", "attention_bias: "},
+      {R"({"model_type": "mistral", "num_key_value_heads": 8, "sliding_window": 0})", "sliding_window: is 0"},
+      {R"({"model_type": "mistral", "num_key_value_heads": 8, "layer_types": []})", "layer_types: is not supported"},
+      {R"({"model_type": "mistral", "architectures": ["LlamaForCausalLM"]})", "[\"MistralForCausalLM\"] is supported"},
+      {R"({"model_type": "qwen2"})", "num_key_value_heads: 32 does not divide"},
+      {R"({"model_type": "qwen2", "use_sliding_window": true, "layer_types": ["full_attention"]})",
+       "layer_types: a list of 5 layers' types"},
+      {R"({"model_type": "qwen2", "use_sliding_window": true, "layer_types": ["sliding_attention", "full_attention",
+           "full_attention", "full_attention", "full_attention"]})",
+       "layer_types: layers with a sliding window before"},
+      {R"({"model_type": "qwen2", "use_sliding_window": true, "layer_types": ["linear_attention", "full_attention",
+           "full_attention", "full_attention", "full_attention"]})",
+       "layer_types: \"linear_attention\" is not supported"},
+      {R"({"model_type": "qwen2", "num_key_value_heads": 2, "use_sliding_window": true, "max_window_layers": -1})",
+       "max_window_layers: is -1"},
       {R"({"mlp_bias": true})", "mlp_bias: "},
       {R"({"quantization_config": {"bits": 4}})", "quantization_config: "},
       {R"({"hidden_size": 0})", "hidden_size: is 0, must be positive"},

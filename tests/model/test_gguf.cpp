@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "model/gguf.h"
-#include "model/rotary.h"
 #include "model/tokenizer.h"
 #include "support/error.h"
 #include "tests/catch.h"
@@ -106,20 +105,55 @@ TEST_CASE("rotary scaling in a GGUF file's metadata and tensors is read") {
   // Llama 3.1's: frequencies [1, 0.037, 0.0014, 5.2e-5] with theta 500,000 are kept, kept, blended and divided by 8.
   Checkpoint checkpoint = small_checkpoint();
   checkpoint.config.rope_theta = 500000;
-  const std::vector<double> plain = rotary_frequencies(checkpoint.config);
   checkpoint.config.rope_scaling = {RopeScalingKind::llama3, 8, 1, 4, 8192};
-  const std::vector<double> scaled = rotary_frequencies(checkpoint.config);
   GgufFile llama3 = gguf_of(checkpoint);
-  ByteWriter divisors;
-  for (std::size_t i = 0; i < plain.size(); ++i) divisors.number(static_cast<float>(plain[i] / scaled[i]));
-  llama3.tensors.push_back({"rope_freqs.weight", GgufTensorType::f32, {4}, divisors.bytes()});
+  llama3.remove("llama.rope.scaling.original_context_length");
   const RopeScaling scaling = read(llama3).config.rope_scaling;
   CHECK(scaling.kind == RopeScalingKind::llama3);
   CHECK(scaling.factor == 8);
   CHECK(scaling.original_max_position_embeddings == 8192);
 
+  checkpoint.config.rope_scaling.original_max_position_embeddings = 4096;
+  CHECK(read(gguf_of(checkpoint)).config.rope_scaling.original_max_position_embeddings == 4096);
+
   llama3.tensors.back().bytes = ByteWriter().number(1.F).number(2.F).number(3.F).number(8.F).bytes();
   check_message(error_of_bytes(llama3.bytes()), "rope_freqs.weight: is another rotary scaling");
+  // 17 halves are no whole number of f32 values.
+  llama3.tensors.back() = {"rope_freqs.weight", GgufTensorType::f16, {17}, std::string(34, '\0')};
+  check_message(error_of_bytes(llama3.bytes()), "rope_freqs.weight: has shape [17], 4 f32 values are wanted");
+}
+
+TEST_CASE("a Qwen2 and a LLaMA with biases or a window are told apart in a GGUF file") {
+  ModelConfig config = small_checkpoint().config;
+  config.query_key_value_bias = true;
+  config.attention_output_bias = true;
+  const Checkpoint llama = checkpoint_of(config);
+  const Checkpoint llama_again = read(gguf_of(llama));
+  CHECK(llama_again.config.architecture == Architecture::llama);
+  CHECK(llama_again.config.attention_output_bias);
+  for (const auto& [name, tensor] : llama.tensors) CHECK(llama_again.tensors.at(name).equal(tensor));
+
+  config.architecture = Architecture::qwen2;
+  config.attention_output_bias = false;
+  const Checkpoint qwen2 = checkpoint_of(config);
+  const Checkpoint qwen2_again = read(gguf_of(qwen2));
+  CHECK(qwen2_again.config.architecture == Architecture::qwen2);
+  CHECK_FALSE(qwen2_again.config.attention_output_bias);
+  CHECK(qwen2_again.config.rope_theta == config.rope_theta);
+  REQUIRE(qwen2_again.tensors.size() == qwen2.tensors.size());
+  for (const auto& [name, tensor] : qwen2.tensors) CHECK(qwen2_again.tensors.at(name).equal(tensor));
+
+  GgufFile incomplete = gguf_of(qwen2);
+  std::erase_if(incomplete.tensors, [](const auto& tensor) { return tensor.name == "blk.1.attn_k.bias"; });
+  check_message(error_of_bytes(incomplete.bytes()), "model.layers.1.self_attn.k_proj.bias: the tensor is missing");
+
+  GgufFile windowed = gguf_of(small_checkpoint());
+  windowed.set("llama.attention.sliding_window", gguf_u32(16));
+  CHECK(read(windowed).config.architecture == Architecture::mistral);
+  CHECK(read(windowed).config.sliding_window == 16);
+  GgufFile both = gguf_of(llama);
+  both.set("llama.attention.sliding_window", gguf_u32(16));
+  check_message(error_of_bytes(both.bytes()), "llama.attention.sliding_window: a sliding window and biases");
 }
 
 TEST_CASE("special tokens of a GGUF file are read") {
@@ -185,7 +219,7 @@ TEST_CASE("metadata of a GGUF file that is wrong or not supported is refused") {
       {"llama.block_count", gguf_u32(3), "model.layers.2.input_layernorm.weight: the tensor is missing"},
       {"llama.rope.scaling.type", gguf_string("yarn"), "llama.rope.scaling.type: \"yarn\""},
       {"llama.vocab_size", gguf_u32(100), "model.embed_tokens.weight: has shape [266, 32]"},
-      {"tokenizer.ggml.model", gguf_string("gpt2"), "tokenizer.ggml.model: \"gpt2\" is not supported"},
+      {"tokenizer.ggml.model", gguf_string("bert"), "tokenizer.ggml.model: \"bert\" is not supported"},
       {"tokenizer.ggml.tokens", gguf_u32(1), "tokenizer.ggml.tokens: is of the wrong type, an array"},
       {"tokenizer.ggml.tokens", gguf_strings({"<unk>"}), "tokenizer.ggml.scores: are more or fewer"},
       {"tokenizer.ggml.tokens", huge_array.bytes(), "elements in tokenizer.ggml.tokens, more than the file can hold"},
@@ -218,8 +252,8 @@ TEST_CASE("tensors of a GGUF file that do not fit are refused") {
   check_message(error_of_changed([](File file) { file.tensors[0].sizes[0] *= 2; }), "overlaps with another tensor's");
   check_message(error_of_changed([](File file) { file.tensors[0].name = "blk.x.attn_q.weight"; }),
                 "model.layers.x.self_attn.q_proj.weight: no such tensor");
-  check_message(error_of_changed([](File file) { file.tensors[0].type = static_cast<GgufTensorType>(2); }),
-                "tensor type 2 is not supported");
+  check_message(error_of_changed([](File file) { file.tensors[0].type = static_cast<GgufTensorType>(16); }),
+                "tensor type 16 is not supported");
   check_message(error_of_changed([](File file) {
                   file.tensors[0].type = GgufTensorType::q8_0;
                   file.tensors[0].sizes = {33};

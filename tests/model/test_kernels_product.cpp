@@ -94,19 +94,22 @@ TEST_CASE("no rows give no rows") {
 }
 
 TEST_CASE("cached attention agrees with the portable op") {
-  for (const AttentionShape& shape :
-       {AttentionShape{4, 4, 16}, AttentionShape{6, 2, 10}, AttentionShape{8, 1, 80}, AttentionShape{2, 2, 6}}) {
+  for (const AttentionShape& shape : {AttentionShape{4, 4, 16}, AttentionShape{6, 2, 10}, AttentionShape{8, 1, 80},
+                                      AttentionShape{2, 2, 6}, AttentionShape{4, 4, 16, 1}, AttentionShape{6, 2, 10, 5},
+                                      AttentionShape{2, 2, 6, 33}, AttentionShape{4, 1, 16, 70}}) {
     const std::int64_t width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
     const at::Tensor x = random_tensor({70, width}, 1) * 2;
     const at::Tensor expected = portable::causal_attention(x.to(at::kDouble), shape, table_of(shape.head_dim), {0, 70});
-    INFO("head_dim " << shape.head_dim);
+    INFO("head_dim " << shape.head_dim << ", window " << shape.window);
     CHECK(relative_difference(attend_in_chunks(x, shape, {70}), expected) < 1e-5);
     CHECK(relative_difference(attend_in_chunks(x, shape, {1, 30, 39}, portable::cached_attention), expected) < 1e-5);
   }
 }
 
 TEST_CASE("cached attention is the same to the bit in any chunks") {
-  for (const AttentionShape& shape : {AttentionShape{6, 2, 10}, AttentionShape{4, 4, 64}, AttentionShape{7, 1, 32}}) {
+  for (const AttentionShape& shape :
+       {AttentionShape{6, 2, 10}, AttentionShape{4, 4, 64}, AttentionShape{7, 1, 32}, AttentionShape{6, 2, 10, 1},
+        AttentionShape{4, 4, 64, 7}, AttentionShape{7, 1, 32, 40}}) {
     const std::int64_t width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
     const at::Tensor x = random_tensor({100, width}, 1) * 2;
     const at::Tensor whole = attend_in_chunks(x, shape, {100});

@@ -100,12 +100,20 @@ TEST_CASE("causal attention with rotary embedding: result and gradients") {
     std::vector<std::int64_t> starts;
   };
   const std::vector<Case> cases = {
-      {{4, 4, 32}, {0, 50, 63, 64, 100}}, {{6, 2, 10}, {0, 7, 60}}, {{3, 1, 24}, {0, 1, 2, 3}}, {{2, 2, 64}, {0, 64}}};
+      {{4, 4, 32}, {0, 50, 63, 64, 100}},
+      {{6, 2, 10}, {0, 7, 60}},
+      {{3, 1, 24}, {0, 1, 2, 3}},
+      {{2, 2, 64}, {0, 64}},
+      // With a sliding window: shorter than a sequence, of one position, as long as a sequence, longer.
+      {{4, 2, 32, 5}, {0, 50, 63, 64, 100}},
+      {{2, 1, 10, 1}, {0, 20}},
+      {{2, 1, 10, 17}, {0, 16, 33, 51}},
+      {{2, 2, 16, 1000}, {0, 40}}};
   for (const Case& item : cases) {
     const AttentionShape& shape = item.shape;
     const std::int64_t width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
     const RotaryTable table = table_of(shape.head_dim);
-    INFO("head_dim " << shape.head_dim);
+    INFO("head_dim " << shape.head_dim << ", window " << shape.window);
     check_against([&](const Tensors& in) { return training::causal_attention(in[0], shape, table, item.starts); },
                   [&](const Tensors& in) { return portable::causal_attention(in[0], shape, table, item.starts); },
                   {random_tensor({item.starts.back(), width}, 1) * 2}, 1e-5);

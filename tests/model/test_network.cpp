@@ -1,5 +1,6 @@
 // The network against a plain float64 computation: grouped-query attention, rotary scalings, tied and untied heads.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
@@ -36,6 +37,19 @@ Vector multiply(const at::Tensor& weight, const Vector& x) {
   for (double& sum : result) {
     for (const double item : x) sum += *values++ * item;
   }
+  return result;
+}
+
+void add(Vector& x, const Vector& y) {
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+}
+
+/// multiply, and the bias where there is one.
+Vector project(const at::Tensor& weight, const at::Tensor& bias, const Vector& x) {
+  Vector result = multiply(weight, x);
+  if (!bias.defined()) return result;
+  const at::Tensor wide = bias.to(at::kDouble);
+  add(result, Vector(wide.data_ptr<double>(), wide.data_ptr<double>() + wide.numel()));
   return result;
 }
 
@@ -103,8 +117,10 @@ Vector attend(const ModelConfig& config, const Vector& query, const std::vector<
   return result;
 }
 
-void add(Vector& x, const Vector& y) {
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+/// The last `window` of all; all where it is 0.
+std::vector<Vector> seen_by(const std::vector<Vector>& all, std::int64_t window) {
+  const auto size = static_cast<std::size_t>(window);
+  return window == 0 || all.size() <= size ? all : std::vector<Vector>(all.end() - window, all.end());
 }
 
 /// Logits of every position of one sequence, in float64, from the definition of LLaMA.
@@ -120,13 +136,16 @@ std::vector<Vector> expected_logits(const Network& network, const std::vector<st
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
       const LayerWeights& layer = network.layers[i];
       const Vector input = normalise(x, layer.attention_norm, config.rms_norm_eps);
-      Vector query = multiply(layer.query, input);
-      Vector key = multiply(layer.key, input);
+      Vector query = project(layer.query, layer.query_bias, input);
+      Vector key = project(layer.key, layer.key_bias, input);
       turn(query, position, config);
       turn(key, position, config);
       keys[i].push_back(key);
-      values[i].push_back(multiply(layer.value, input));
-      add(x, multiply(layer.output, attend(config, query, keys[i], values[i])));
+      values[i].push_back(project(layer.value, layer.value_bias, input));
+      const std::int64_t window =
+          static_cast<std::int64_t>(i) < config.first_windowed_layer ? 0 : config.sliding_window;
+      const Vector mixed = attend(config, query, seen_by(keys[i], window), seen_by(values[i], window));
+      add(x, project(layer.output, layer.output_bias, mixed));
       const Vector mlp_input = normalise(x, layer.mlp_norm, config.rms_norm_eps);
       Vector gate = multiply(layer.gate, mlp_input);
       const Vector up = multiply(layer.up, mlp_input);
@@ -158,6 +177,7 @@ Network lively_network(const ModelConfig& config, std::uint64_t seed) {
   Network network = random_network(config, seed);
   for (auto& [name, weight] : named_weights(network)) {
     if (weight.dim() == 2) weight.mul_(name.find("o_proj") == std::string::npos ? 10 : 20);
+    if (name.ends_with("bias")) weight.copy_(at::arange(weight.numel()).mul(0.618034).frac().sub(0.5));
   }
   return network;
 }
@@ -201,6 +221,22 @@ TEST_CASE("logits agree with float64 for every kind of rotary scaling") {
   CHECK(error_of_two_documents(config) < 1e-5);
 }
 
+TEST_CASE("logits agree with float64 with biases, and with a window in all layers or the last ones") {
+  ModelConfig config = small_config();
+  config.query_key_value_bias = true;
+  CHECK(error_of_two_documents(config) < 1e-5);
+  config.attention_output_bias = true;
+  CHECK(error_of_two_documents(config) < 1e-5);
+  for (const std::int64_t window : {1, 3, 11, 12}) {
+    for (const std::int64_t first : {0, 1, 2}) {
+      INFO("window " << window << " from layer " << first);
+      config.sliding_window = window;
+      config.first_windowed_layer = first;
+      CHECK(error_of_two_documents(config) < 1e-5);
+    }
+  }
+}
+
 TEST_CASE("random weights are the same for a seed, LLaMA-sized, and each is named once") {
   const ModelConfig config = small_config();
   const auto weights = named_weights(random_network(config, 3));
@@ -217,12 +253,18 @@ TEST_CASE("random weights are the same for a seed, LLaMA-sized, and each is name
   CHECK(query.std().item<double>() == Approx(0.02).epsilon(0.1));
 }
 
-TEST_CASE("every weight gets a gradient that a finite difference confirms") {
-  const Network network = lively_network(small_config(), 5);
+TEST_CASE("every weight and bias gets a gradient that a finite difference confirms, also through a window") {
+  ModelConfig config = small_config();
+  config.query_key_value_bias = true;
+  config.attention_output_bias = true;
+  config.sliding_window = 3;
+  config.first_windowed_layer = 1;
+  const Network network = lively_network(config, 5);
   const at::Tensor tokens = at::tensor(std::vector<std::int64_t>{1, 5, 9, 36, 0, 7, 1, 12, 30});
   const SequenceLayout layout = {{0, 6, 9}};
   const auto loss = [&] { return training_forward(network, tokens, layout, {}).log_softmax(-1).square().mean(); };
   const auto weights = named_weights(network);
+  CHECK(weights.size() == 2 + 13 * 2 + 1);
   for (const auto& [name, weight] : weights) weight.requires_grad_(true);
   loss().backward();
   for (const auto& [name, weight] : weights) {
