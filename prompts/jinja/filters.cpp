@@ -85,7 +85,8 @@ Value filter_indent(const Call& call) {
   }
   const bool first = bound[1] != nullptr && is_true(*bound[1]);
   const bool blank = bound[2] != nullptr && is_true(*bound[2]);
-  const std::string text = to_text(call.value);
+  if (text_of(call.value) == nullptr) throw Failure(fmt::format("indent wants a str, not a {}", kind_name(call.value)));
+  const std::string& text = *text_of(call.value);
   const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
   call.work.charge(text.size() + (lines + 1) * margin.size());
   std::string indented = first ? margin : "";
@@ -274,9 +275,8 @@ bool is_whole(const Value& value) {
 }
 
 bool is_sequence(const Value& value) {
-  const List* list = list_of(value);
   return text_of(value) != nullptr || mapping_of(value) != nullptr || is_undefined(value) ||
-         (list != nullptr && list->kind != Sequence::generator);
+         placed_list_of(value) != nullptr;
 }
 
 /// Tests without arguments; nothing when there is none of this name.

@@ -220,7 +220,7 @@ Value call_mapping_method(const Mapping& mapping, std::string_view name, const A
       items.push_back(name == "keys" ? make_text(key) : value);
     }
   }
-  return make_list(std::move(items));
+  return make_list(std::move(items), Sequence::view);
 }
 
 Value integer_result(std::string_view operation, std::int64_t a, std::int64_t b) {
@@ -257,9 +257,11 @@ Value number_result(std::string_view operation, const Value& a, const Value& b) 
 
 Value repeat(const Value& value, std::int64_t times, Work& work) {
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(times, 0));
-  if (count > kMaxWeight / weight(value)) throw Failure("a value repeated too often");
-  work.charge(count * weight(value));
-  if (const std::string* text = text_of(value)) {
+  const std::string* text = text_of(value);
+  const std::size_t each = text != nullptr ? text->size() + 1 : weight(value);
+  if (count > kMaxWeight / each) throw Failure("a value repeated too often");
+  work.charge(count * each);
+  if (text != nullptr) {
     std::string repeated;
     for (std::size_t i = 0; i < count; ++i) repeated += *text;
     return make_text(std::move(repeated));
@@ -271,8 +273,7 @@ Value repeat(const Value& value, std::int64_t times, Work& work) {
 }
 
 bool can_repeat(const Value& value) {
-  const List* list = list_of(value);
-  return text_of(value) != nullptr || (list != nullptr && list->kind != Sequence::generator);
+  return text_of(value) != nullptr || placed_list_of(value) != nullptr;
 }
 
 /// The places that a slice takes, in its order.
@@ -339,8 +340,7 @@ Value item(const Value& object, const Value& key) {
   }
   if (text_of(key) != nullptr) return attribute(object, *text_of(key));
   if (std::holds_alternative<bool>(key.data) || std::holds_alternative<std::int64_t>(key.data)) {
-    const List* list = list_of(object);
-    if (list != nullptr && list->kind != Sequence::generator) {
+    if (const List* list = placed_list_of(object)) {
       if (const auto place = place_of(key, list->items.size())) return list->items[*place];
     }
     if (const std::string* text = text_of(object)) {
@@ -360,8 +360,8 @@ Value slice(const Value& object, const Value& first, const Value& last, const Va
     for (const std::size_t place : slice_places(all.size(), first, last, step)) part += all[place];
     return make_text(std::move(part));
   }
-  const List* list = list_of(object);
-  if (list == nullptr || list->kind == Sequence::generator) return make_undefined("the slice");
+  const List* list = placed_list_of(object);
+  if (list == nullptr) throw Failure(fmt::format("a {} has no slices", kind_name(object)));
   std::vector<Value> part;
   for (const std::size_t place : slice_places(list->items.size(), first, last, step)) {
     part.push_back(list->items[place]);
@@ -381,10 +381,9 @@ Value calculate(std::string_view operation, const Value& a, const Value& b, Work
     work.charge(weight(a) + weight(b));
     return make_text(*text_of(a) + *text_of(b));
   }
-  const List* left = list_of(a);
-  const List* right = list_of(b);
-  if (operation == "+" && left != nullptr && right != nullptr && left->kind == right->kind &&
-      left->kind != Sequence::generator) {
+  const List* left = placed_list_of(a);
+  const List* right = placed_list_of(b);
+  if (operation == "+" && left != nullptr && right != nullptr && left->kind == right->kind) {
     work.charge(weight(a) + weight(b));
     std::vector<Value> items = left->items;
     items.insert(items.end(), right->items.begin(), right->items.end());

@@ -78,7 +78,7 @@ void write_json(const Value& value, int indent, int level, std::string& to) {
     to += *flag ? "true" : "false";
   } else if (is_number(value)) {
     to += to_text(value);
-  } else if (const List* list = list_of(value); list != nullptr && list->kind != Sequence::generator) {
+  } else if (const List* list = placed_list_of(value)) {
     to += '[';
     for (std::size_t i = 0; i < list->items.size(); ++i) {
       if (i != 0) to += separator;
@@ -186,6 +186,11 @@ const List* list_of(const Value& value) {
   return held == nullptr ? nullptr : held->get();
 }
 
+const List* placed_list_of(const Value& value) {
+  const List* list = list_of(value);
+  return list != nullptr && (list->kind == Sequence::list || list->kind == Sequence::tuple) ? list : nullptr;
+}
+
 const Mapping* mapping_of(const Value& value) {
   const auto* held = std::get_if<std::shared_ptr<const Mapping>>(&value.data);
   return held == nullptr ? nullptr : held->get();
@@ -212,6 +217,7 @@ std::string_view kind_name(const Value& value) {
       "undefined value", "NoneType", "bool", "int", "float", "str", "list", "dict", "namespace", "macro", "function"};
   if (const List* list = list_of(value)) {
     if (list->kind == Sequence::tuple) return "tuple";
+    if (list->kind == Sequence::view) return "view of a dict";
     if (list->kind == Sequence::generator) return "generator";
   }
   return kNames[value.data.index()];
@@ -273,8 +279,8 @@ std::string to_literal(const Value& value) {
     }
     return fmt::format("{{{}}}", fmt::join(parts, ", "));
   }
-  const List* list = list_of(value);
-  if (list == nullptr || list->kind == Sequence::generator) {
+  const List* list = placed_list_of(value);
+  if (list == nullptr) {
     throw Failure(fmt::format("a {} cannot be written as text", kind_name(value)));
   }
   for (const Value& item : list->items) parts.push_back(is_undefined(item) ? "Undefined" : to_literal(item));
@@ -295,7 +301,7 @@ bool are_equal(const Value& a, const Value& b) {
   if (is_undefined(a) || is_none(a)) return true;
   if (const List* left = list_of(a)) {
     const List* right = list_of(b);
-    if (left->kind != right->kind || left->kind == Sequence::generator) return left == right;
+    if (left->kind != right->kind || placed_list_of(a) == nullptr) return left == right;
     return std::equal(left->items.begin(), left->items.end(), right->items.begin(), right->items.end(), are_equal);
   }
   if (const Mapping* left = mapping_of(a)) {

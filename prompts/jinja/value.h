@@ -44,8 +44,9 @@ struct Value {
       data;
 };
 
-/// Lists, tuples and generators differ in how they are written and in what may be done with them.
-enum class Sequence { list, tuple, generator };
+/// Lists, tuples, views of a dict (its items(), keys() and values()) and generators differ in how they are written and
+/// in what may be done with them.
+enum class Sequence { list, tuple, view, generator };
 
 struct List {
   std::vector<Value> items;
@@ -83,6 +84,8 @@ const std::string* text_of(const Value& value);
 const List* list_of(const Value& value);
 const Mapping* mapping_of(const Value& value);
 Namespace* namespace_of(const Value& value);
+/// A list or a tuple: what has places and is written as text. Null when the value is of another kind.
+const List* placed_list_of(const Value& value);
 bool is_undefined(const Value& value);
 bool is_none(const Value& value);
 bool is_number(const Value& value);  ///< true and false are numbers too, as in Python

@@ -67,5 +67,5 @@ TEST_CASE("a template that refuses system messages says so") {
   const PromptForm form =
       form_of("{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}x", "Be brief.");
   CHECK_THROWS_WITH(render_prompt(form, {"none", ""}, Arm::trap, "Q"),
-                    "t.jinja:1: column 58: the template refuses this conversation: no system role");
+                    "t.jinja:1: column 56: the template refuses this conversation: no system role");
 }
