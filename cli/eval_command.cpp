@@ -13,6 +13,7 @@
 #include "reports/table.h"
 #include "support/error.h"
 #include "support/log.h"
+#include "support/text.h"
 
 namespace mathtrap {
 namespace {
@@ -48,6 +49,11 @@ std::filesystem::path fresh_log_dir() {
   return folder;
 }
 
+/// A text as one word of a shell's command line.
+std::string in_quotes(const std::string& text) {
+  return fmt::format("'{}'", replace_all(text, "'", "'\\''"));
+}
+
 /// The command that repeats or continues the run.
 std::string command_line(const CommandOptions& options, const CommonOptions& common,
                          const std::filesystem::path& folder) {
@@ -58,7 +64,7 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
       "--max-new-tokens {} --temperature {} --top-k {} --top-p {} --min-p {} --device {} --dtype {} --batch-size {} "
       "--threads {} --judge {} --judge-max-new-tokens {} --log-dir {}{}{}{}{}",
       options.model, evaluation.dataset, fmt::join(evaluation.arms, ","), fmt::join(evaluation.interventions, ","),
-      evaluation.prompt_form, evaluation.limit, common.seed, generation.max_new_tokens, generation.temperature,
+      evaluation.prompt_form.name, evaluation.limit, common.seed, generation.max_new_tokens, generation.temperature,
       generation.top_k, generation.top_p, generation.min_p, options.engine.device, options.engine.dtype,
       options.batch_size, common.threads, options.judge, options.judging.max_new_tokens, folder.string(),
       evaluation.epochs == 1 ? "" : fmt::format(" --epochs {}", evaluation.epochs),
@@ -66,7 +72,11 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
       evaluation.drop_contaminated ? " --drop-contaminated" : "",
       evaluation.cache.empty() ? "" : " --cache " + evaluation.cache);
   const OpenAiOptions& server = options.server;
+  const PromptFormChoice& form = evaluation.prompt_form;
   std::string more = evaluation.predict_only ? " --predict-only" : "";
+  if (!form.chat_template.empty()) more += " --chat-template " + form.chat_template;
+  if (!form.system.empty()) more += " --system " + in_quotes(form.system);
+  if (form.template_date != kTemplateDate) more += " --template-date " + form.template_date;
   if (is_openai_name(options.model)) {
     more += fmt::format(" --api {} --max-connections {} --request-timeout {} --max-retries {}", options.api,
                         server.max_connections, server.request_timeout, server.retries.max_retries);
@@ -106,6 +116,7 @@ int run(CommandOptions& options, const CommonOptions& common) {
   check_model_name(options.model);
   check_judge_name(options.judge);
   options.server.api = parse_openai_api(options.api);
+  options.evaluation.prompt_form.model = options.model;
   const PreparedEvaluation evaluation = prepare_evaluation(options.evaluation, MATHTRAP_VERSION);
   for (const std::string& line : evaluation.plan.notes) note(line);
   prepare_runtime(common.threads);
@@ -123,6 +134,20 @@ int run(CommandOptions& options, const CommonOptions& common) {
   }
   print_results(*stored, write_reports(*stored, folder), folder, common.json);
   return 0;
+}
+
+void add_form_options(CLI::App& command, PromptFormChoice& form) {
+  form.name = "auto";
+  command
+      .add_option("--prompt-form", form.name,
+                  "model (its chat template), a name of prompts/forms, the path of a .toml file, or auto: model where "
+                  "there is a template, else plain")
+      ->capture_default_str();
+  command.add_option("--chat-template", form.chat_template,
+                     "File with a chat template (Jinja2), in place of the model's own");
+  command.add_option("--system", form.system, "System message of the chat template (default: what the template says)");
+  command.add_option("--template-date", form.template_date, "The day that a chat template takes for today, YYYY-MM-DD")
+      ->capture_default_str();
 }
 
 void add_server_options(CLI::App& command, CommandOptions& options) {
@@ -184,8 +209,7 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
       ->capture_default_str();
   command->add_option("--cache", evaluation.cache,
                       "SQLite file that keeps replies from run to run, by model, prompt and options (default: none)");
-  command->add_option("--prompt-form", evaluation.prompt_form, "A name of prompts/forms, or the path of a .toml file")
-      ->capture_default_str();
+  add_form_options(*command, evaluation.prompt_form);
   command
       ->add_option("--batch-size", options->batch_size,
                    "Replies made at once: auto, or a number. Replies do not depend on it")

@@ -8,11 +8,14 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "model/chat_template_source.h"
 #include "model/engine.h"
 #include "model/model_path.h"
 #include "model/runtime.h"
+#include "prompts/chat_template.h"
 #include "support/error.h"
 #include "support/files.h"
+#include "support/hash.h"
 #include "support/json.h"
 #include "support/log.h"
 #include "support/progress.h"
@@ -88,8 +91,24 @@ Json describe(const ModelInfo& info) {
           {"tie_word_embeddings", config.tie_word_embeddings}};
 }
 
+/// Where the template was found, with its hash; "none" without one, and why a template cannot be used.
+std::string describe_chat_template(const std::string& path) {
+  const ChatTemplateSource source = read_chat_template_source(path);
+  if (!source.text) return "none";
+  std::string where = std::filesystem::path(source.place.file).filename().string();
+  if (!source.place.field.empty()) where += fmt::format(", {}", source.place.field);
+  try {
+    parse_chat_template(*source.text, source.place);
+  } catch (const Error& error) {
+    return fmt::format("{}; not supported: {}", where, error.what());
+  }
+  return fmt::format("{}; sha256 {}", where, sha256(*source.text));
+}
+
 int show_info(const ModelOptions& options, const CommonOptions& common) {
-  const Json json = describe(read_model_info(resolve_model_path(options.model)));
+  const std::string path = resolve_model_path(options.model);
+  Json json = describe(read_model_info(path));
+  json["chat_template"] = describe_chat_template(path);
   if (common.json) {
     fmt::print("{}\n", json.dump());
     return 0;

@@ -48,6 +48,12 @@ Json describe_prompts(const PlanOptions& options) {
     interventions.push_back(std::move(item));
   }
   Json prompts = {{"form", form.name}, {"sha256", sha256(content.dump())}, {"interventions", interventions}};
+  if (form.chat) {
+    prompts["chat_template"] = {{"sha256", sha256(form.chat->chat_template.source)},
+                                {"special_tokens", form.chat->variables.special_tokens},
+                                {"date", form.chat->variables.date},
+                                {"system", form.chat->system}};
+  }
   if (!options.shots.empty()) {
     Sha256 hash;
     for (const Record& record : options.shots) hash.update(write_json_record(record) + "\n");
@@ -140,7 +146,7 @@ PreparedEvaluation prepare_evaluation(const EvaluationOptions& options, const st
   for (const std::string& name : named_interventions(options.interventions)) {
     plan_options.interventions.push_back(load_intervention(name));
   }
-  plan_options.form = load_prompt_form(options.prompt_form);
+  plan_options.form = choose_prompt_form(options.prompt_form);
   plan_options.generation = options.generation;
   plan_options.generation.seed = options.seed;
   plan_options.epochs = options.epochs;

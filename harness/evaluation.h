@@ -10,6 +10,7 @@
 #include "harness/judges.h"
 #include "harness/models_under_test.h"
 #include "harness/plan.h"
+#include "harness/prompt_form_choice.h"
 #include "harness/run_store.h"
 #include "support/json.h"
 
@@ -21,7 +22,7 @@ struct EvaluationOptions {
   std::vector<std::string> interventions = {"none", "hint"};
   std::string shots = {};          ///< a data set for few-shot examples; empty: prompts/shots
   bool drop_contaminated = false;  ///< leave out problems that the shots show, else they are refused
-  std::string prompt_form = "plain";
+  PromptFormChoice prompt_form = {};
   std::string cache = {};  ///< SQLite file for replies; empty: none
   int epochs = 1;          ///< how often each question is asked
   std::size_t limit = 0;   ///< records; 0: all (families: kDefaultInstances)

@@ -197,8 +197,10 @@ class Interview {
         GenerationRequest request = plan_.questions[index].request;
         request.options.seed = plan_.questions[index].seeds[vote];
         if (second) {
+          const Question& question = plan_.questions[index];
           request.prompt =
-              render_follow_up(plan_.form, intervention_of(index), request.prompt, votes[vote].first_reply);
+              render_follow_up(plan_.form, intervention_of(index), {question.request.prompt, question.conversation},
+                               votes[vote].first_reply);
         }
         turns.push_back({index, vote, std::move(request)});
       }

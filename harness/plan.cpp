@@ -130,6 +130,7 @@ Question ask(const Item& item, std::size_t place, int epoch, const PlanOptions& 
           item.cluster,
           item.reference,
           std::move(request),
+          make_conversation(options.form, intervention, item.reference.arm, item.reference.problem, shots),
           std::move(seeds),
           place};
 }
@@ -156,6 +157,17 @@ void check_options(const PlanOptions& options) {
   std::set<Arm> arms;
   for (const Arm arm : options.arms) {
     if (!arms.insert(arm).second) throw Error(fmt::format("--arms: {} is named twice", to_string(arm)));
+  }
+}
+
+/// What a chat template refuses is known before the first reply: one second turn of each intervention is rendered.
+void check_second_turns(const Plan& plan) {
+  std::set<std::size_t> checked;
+  for (const Question& question : plan.questions) {
+    const Intervention& intervention = plan.interventions[question.intervention_place];
+    if (intervention.follow_up.empty() || question.reference.arm == Arm::conceptual) continue;
+    if (!checked.insert(question.intervention_place).second) continue;
+    render_follow_up(plan.form, intervention, {question.request.prompt, question.conversation}, "The answer is 1.");
   }
 }
 
@@ -193,6 +205,7 @@ Plan make_plan(std::span<const Record> records, const PlanOptions& options) {
     }
   }
   if (plan.questions.empty()) throw Error("there is nothing to ask: the data set has no questions for these arms");
+  check_second_turns(plan);
   return plan;
 }
 
@@ -203,6 +216,7 @@ std::string plan_sha256(const Plan& plan) {
   }
   for (const Intervention& intervention : plan.interventions) hash.update(intervention.follow_up + "\n");
   hash.update(plan.form.before_reply + "\n" + plan.form.after_reply);
+  if (plan.form.chat) hash.update("\n" + plan.form.chat->chat_template.source);
   return hash.finish();
 }
 

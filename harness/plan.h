@@ -32,6 +32,7 @@ struct Question {
   std::string cluster;                ///< questions of one original share it
   Reference reference;                ///< and the arm
   GenerationRequest request;
+  std::vector<Message> conversation;  ///< the turns of its prompt, where the form is a chat template
   /// Seeds of the replies that vote; one, that of the request, without a vote.
   std::vector<std::uint64_t> seeds;
   std::size_t intervention_place = 0;  ///< in the plan's interventions

@@ -213,6 +213,24 @@ void add_part(const std::string& part, Intervention& whole) {
   add_text(whole.follow_up, string_field(table, "follow_up", file, ""), part, "second turn");
 }
 
+/// A question in the form's words.
+std::string ask(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text) {
+  if (arm == Arm::conceptual) return expand(form.conceptual, {{kProblemSlot, text}});
+  const std::string hint = intervention.hint.empty() ? "" : intervention.hint + form.after_hint;
+  const std::string asked =
+      intervention.after.empty() ? std::string(text) : fmt::format("{}{}{}", text, form.after_hint, intervention.after);
+  return expand(form.problem, {{kHintSlot, hint}, {kProblemSlot, asked}});
+}
+
+std::string render_chat(const ChatForm& chat, std::vector<Message> messages) {
+  std::string prompt = render(chat.chat_template, {std::move(messages), true}, chat.variables);
+  const auto begin = chat.variables.special_tokens.find("bos_token");
+  if (begin != chat.variables.special_tokens.end() && prompt.starts_with(begin->second)) {
+    prompt.erase(0, begin->second.size());
+  }
+  return prompt;
+}
+
 }  // namespace
 
 std::string_view to_string(ShotOrder order) {
@@ -265,28 +283,52 @@ Intervention load_intervention(const std::string& name) {
   return whole;
 }
 
-std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
-                          std::span<const Shot> shots) {
-  if (arm == Arm::conceptual) return expand(form.conceptual, {{kProblemSlot, text}});
-  const std::string hint = intervention.hint.empty() ? "" : intervention.hint + form.after_hint;
-  const auto ask = [&](std::string_view problem) {
-    const std::string asked = intervention.after.empty()
-                                  ? std::string(problem)
-                                  : fmt::format("{}{}{}", problem, form.after_hint, intervention.after);
-    return expand(form.problem, {{kHintSlot, hint}, {kProblemSlot, asked}});
-  };
-  std::string prompt;
-  for (const Shot& shot : shots) prompt += ask(shot.problem) + form.before_reply + shot.reply + form.after_reply;
-  return prompt + ask(text);
+PromptForm make_chat_form(ChatForm chat) {
+  PromptForm form{"model", "{{hint}}{{problem}}", "{{problem}} Answer true or false.", "\n", "", "", {}};
+  const auto end = chat.variables.special_tokens.find("eos_token");
+  if (end != chat.variables.special_tokens.end() && !end->second.empty()) form.stop.push_back(end->second);
+  form.chat = std::move(chat);
+  return form;
 }
 
-std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const std::string& prompt,
+std::vector<Message> make_conversation(const PromptForm& form, const Intervention& intervention, Arm arm,
+                                       std::string_view text, std::span<const Shot> shots) {
+  std::vector<Message> messages;
+  if (!form.chat) return messages;
+  if (!form.chat->system.empty()) messages.push_back({"system", form.chat->system});
+  if (arm != Arm::conceptual) {
+    for (const Shot& shot : shots) {
+      messages.push_back({"user", ask(form, intervention, arm, shot.problem)});
+      messages.push_back({"assistant", shot.reply});
+    }
+  }
+  messages.push_back({"user", ask(form, intervention, arm, text)});
+  return messages;
+}
+
+std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
+                          std::span<const Shot> shots) {
+  if (form.chat) return render_chat(*form.chat, make_conversation(form, intervention, arm, text, shots));
+  std::string prompt;
+  if (arm != Arm::conceptual) {
+    for (const Shot& shot : shots) {
+      prompt += ask(form, intervention, arm, shot.problem) + form.before_reply + shot.reply + form.after_reply;
+    }
+  }
+  return prompt + ask(form, intervention, arm, text);
+}
+
+std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const FirstTurn& first,
                              std::string_view reply) {
   const std::size_t begin = reply.find_first_not_of(" \t\n");
   const std::size_t end = reply.find_last_not_of(" \t\n");
   const std::string_view plain = begin == std::string_view::npos ? "" : reply.substr(begin, end + 1 - begin);
-  return fmt::format("{}{}{}{}{}", prompt, form.before_reply, plain, form.after_reply,
-                     expand(form.problem, {{kHintSlot, ""}, {kProblemSlot, intervention.follow_up}}));
+  const std::string asked = expand(form.problem, {{kHintSlot, ""}, {kProblemSlot, intervention.follow_up}});
+  if (!form.chat) return fmt::format("{}{}{}{}{}", first.prompt, form.before_reply, plain, form.after_reply, asked);
+  std::vector<Message> messages = first.conversation;
+  messages.push_back({"assistant", std::string(plain)});
+  messages.push_back({"user", asked});
+  return render_chat(*form.chat, std::move(messages));
 }
 
 }  // namespace mathtrap

@@ -2,10 +2,13 @@
 // data files: prompts/forms/<name>.toml and prompts/interventions/<name>.toml.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "prompts/chat_template.h"
 
 namespace mathtrap {
 
@@ -17,6 +20,13 @@ std::string_view to_string(Arm arm);
 /// Throws Error naming the arms when `text` is none of them.
 Arm parse_arm(std::string_view text);
 
+/// The frame that a model's own chat template gives.
+struct ChatForm {
+  ChatTemplate chat_template;
+  TemplateVariables variables;
+  std::string system;  ///< what the system says first; empty: nothing, and the template may say something of its own
+};
+
 /// A prompt form. In its templates `{{problem}}` stands for the problem or question and `{{hint}}` for the
 /// intervention's sentence followed by `after_hint` (nothing when there is no hint). Nothing else is expanded.
 struct PromptForm {
@@ -27,6 +37,9 @@ struct PromptForm {
   std::string before_reply;       ///< between a question and the reply to it, where a prompt holds both
   std::string after_reply;        ///< between that reply and the next question
   std::vector<std::string> stop;  ///< strings at which a reply ends
+  /// Where it is there the templates above give what users say, and shots and second turns are turns of a conversation
+  /// in place of `before_reply` and `after_reply`.
+  std::optional<ChatForm> chat = {};
 };
 
 /// How the shots of K-shot prompts are chosen; see shots.h.
@@ -63,13 +76,28 @@ PromptForm load_prompt_form(const std::string& name);
 /// ones, and two parts that do the same.
 Intervention load_intervention(const std::string& name);
 
+/// The form named "model": a chat template around the question, with the hint on a line of its own.
+PromptForm make_chat_form(ChatForm chat);
+
+/// The turns up to a question, of a form with a chat template; nothing of others. Shots are turns of user and
+/// assistant.
+std::vector<Message> make_conversation(const PromptForm& form, const Intervention& intervention, Arm arm,
+                                       std::string_view text, std::span<const Shot> shots = {});
+
 /// The whole prompt. Interventions help with problems only: conceptual questions are asked as they are. Shots are asked
-/// in the words in which the problem is.
+/// in the words in which the problem is. A begin-of-text that a chat template writes first is left out: the tokenizer
+/// puts one in front. Throws Error when a chat template refuses the conversation.
 std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
                           std::span<const Shot> shots = {});
 
+/// The first turn: what was asked, and the turns of it (make_conversation).
+struct FirstTurn {
+  const std::string& prompt;
+  const std::vector<Message>& conversation;
+};
+
 /// The prompt of the second turn: the first, the reply to it, and the intervention's follow-up.
-std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const std::string& prompt,
+std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const FirstTurn& first,
                              std::string_view reply);
 
 }  // namespace mathtrap

@@ -61,7 +61,7 @@ double largest_difference(const at::Tensor& one, const at::Tensor& other) {
 
 at::Tensor training_logits(const Network& network, const std::vector<TokenId>& tokens) {
   const std::vector<std::int64_t> wide(tokens.begin(), tokens.end());
-  return training_forward(network, at::tensor(wide), {{0, static_cast<std::int64_t>(wide.size())}}, false);
+  return training_forward(network, at::tensor(wide), {{0, static_cast<std::int64_t>(wide.size())}}, {});
 }
 
 /// One sequence that is continued.

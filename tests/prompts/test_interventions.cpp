@@ -84,7 +84,7 @@ TEST_CASE("a second turn holds the first, its reply and the follow-up") {
   const PromptForm plain = load_prompt_form("plain");
   Intervention check = load_intervention("check");
   check.follow_up = "Sure?";
-  CHECK(render_follow_up(plain, check, "Question: What?\nAnswer:", " It is 3.\n") ==
+  CHECK(render_follow_up(plain, check, {"Question: What?\nAnswer:", {}}, " It is 3.\n") ==
         "Question: What?\nAnswer: It is 3.\nQuestion: Sure?\nAnswer:");
 }
 
