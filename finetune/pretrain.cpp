@@ -147,7 +147,9 @@ PretrainResult pretrain(const PretrainOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   check_options(options);
   Start start = options.from.empty() ? start_new(options) : start_from(options);
-  const Tokenizer tokenizer(start.tokenizer_model, options.tokenizer.empty() ? options.from : options.tokenizer);
+  const std::vector<std::int64_t>& ends = start.network.config.eos_token_ids;
+  const Tokenizer tokenizer(start.tokenizer_model, options.tokenizer.empty() ? options.from : options.tokenizer,
+                            ends.empty() ? -1 : static_cast<TokenId>(ends.front()));
   const std::int64_t context = start.network.config.max_position_embeddings;
   const Sets sets = tokenize_documents(options.data, options.documents, tokenizer, context);
   report_documents(sets);

@@ -9,10 +9,10 @@ namespace mathtrap {
 
 /// Configuration, tensors and vocabulary of a GGUF file, version 2 or 3. f32, f16 and bf16 tensors lie in the mapped
 /// file, but queries and keys, whose rotary order is changed; q8_0 becomes f32. Throws Error: see read_gguf_header; an
-/// architecture, rotary scaling or tokenizer that is not LLaMA's; tensors that disagree with the configuration.
+/// architecture, rotary scaling or tokenizer that is not known; tensors that disagree with the configuration.
 Checkpoint read_gguf(const std::string& path);
 
-/// The vocabulary of a GGUF file, also of one without tensors, as a serialised SentencePiece model.
+/// The vocabulary of a GGUF file, also of one without tensors, as read_checkpoint gives it.
 std::string read_gguf_vocabulary(const std::string& path);
 
 }  // namespace mathtrap

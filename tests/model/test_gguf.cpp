@@ -185,7 +185,7 @@ TEST_CASE("metadata of a GGUF file that is wrong or not supported is refused") {
       {"llama.block_count", gguf_u32(3), "model.layers.2.input_layernorm.weight: the tensor is missing"},
       {"llama.rope.scaling.type", gguf_string("yarn"), "llama.rope.scaling.type: \"yarn\""},
       {"llama.vocab_size", gguf_u32(100), "model.embed_tokens.weight: has shape [266, 32]"},
-      {"tokenizer.ggml.model", gguf_string("gpt2"), "tokenizer.ggml.model: \"gpt2\" is not supported"},
+      {"tokenizer.ggml.model", gguf_string("bert"), "tokenizer.ggml.model: \"bert\" is not supported"},
       {"tokenizer.ggml.tokens", gguf_u32(1), "tokenizer.ggml.tokens: is of the wrong type, an array"},
       {"tokenizer.ggml.tokens", gguf_strings({"<unk>"}), "tokenizer.ggml.scores: are more or fewer"},
       {"tokenizer.ggml.tokens", huge_array.bytes(), "elements in tokenizer.ggml.tokens, more than the file can hold"},
