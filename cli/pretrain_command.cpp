@@ -72,7 +72,7 @@ void add_data_options(CLI::App& command, CommandOptions& options) {
 
 void add_model_options(CLI::App& command, PretrainOptions& training) {
   command.add_option("--out", training.output, "Folder of the finished model; an interrupted training goes on there");
-  command.add_option("--tokenizer", training.tokenizer, "SentencePiece model, for a new model");
+  command.add_option("--tokenizer", training.tokenizer, "SentencePiece model or tokenizer.json, for a new model");
   command.add_option("--from", training.from, "Model to train on instead");
   command.add_option("--hidden", training.shape.hidden_size, "Width of a new model")->capture_default_str();
   command.add_option("--intermediate", training.shape.intermediate_size, "Width of its feed-forward layers")

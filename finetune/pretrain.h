@@ -27,7 +27,7 @@ struct NewModel {
 struct PretrainOptions {
   std::string from;  ///< a model to train on; empty: a new one of `shape`
   NewModel shape;
-  std::string tokenizer;  ///< a SentencePiece model; not with `from`
+  std::string tokenizer;  ///< a SentencePiece model or a tokenizer.json; not with `from`
   std::vector<std::string> data;
   std::string validation;  ///< held-out file; empty: none
   DocumentOptions documents;

@@ -117,7 +117,10 @@ void read_special_tokens(const Metadata& metadata, ModelConfig& config) {
   config.bos_token_id = metadata.integer_or("tokenizer.ggml.bos_token_id", 1);
   if (!metadata.flag_or("tokenizer.ggml.add_bos_token", true)) config.bos_token_id = -1;
   const bool byte_pairs = metadata.text_or("tokenizer.ggml.model", "") == kBytePairs;
-  if (byte_pairs && !metadata.has("tokenizer.ggml.eos_token_id")) return;  // no token is known by its number
+  if (byte_pairs && !metadata.has("tokenizer.ggml.eos_token_id")) {
+    config.eos_token_ids.clear();  // no token is known by its number: the tokenizer knows one by its name
+    return;
+  }
   config.eos_token_ids = {metadata.integer_or("tokenizer.ggml.eos_token_id", 2)};
   // The token that ends a turn of a chat, where it is another than that which ends a text.
   const std::int64_t end_of_turn = metadata.integer_or("tokenizer.ggml.eot_token_id", config.eos_token_ids.front());
