@@ -151,10 +151,14 @@ std::vector<VocabularyPiece> read_pieces(const Metadata& metadata) {
   return pieces;
 }
 
-void read_scores(const Metadata& metadata, std::vector<VocabularyPiece>& pieces) {
+std::vector<float> read_scores(const Metadata& metadata) {
   const GgufArray& scores = metadata.array("tokenizer.ggml.scores", GgufType::float32);
-  if (scores.count != pieces.size()) fail(metadata.place("tokenizer.ggml.scores"), "are more or fewer than the tokens");
-  for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].score = element<float>(scores, i);
+  if (scores.count != metadata.array("tokenizer.ggml.tokens", GgufType::string).count) {
+    fail(metadata.place("tokenizer.ggml.scores"), "are more or fewer than the tokens");
+  }
+  std::vector<float> read(scores.count);
+  for (std::size_t i = 0; i < read.size(); ++i) read[i] = element<float>(scores, i);
+  return read;
 }
 
 TokenId token_or(const Metadata& metadata, const std::string& key, std::int64_t otherwise, std::size_t vocabulary) {
@@ -166,8 +170,9 @@ TokenId token_or(const Metadata& metadata, const std::string& key, std::int64_t 
 }
 
 std::string read_sentencepiece_vocabulary(const Metadata& metadata) {
+  const std::vector<float> scores = read_scores(metadata);
   std::vector<VocabularyPiece> pieces = read_pieces(metadata);
-  read_scores(metadata, pieces);
+  for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].score = scores[i];
   const TokenId bos = token_or(metadata, "tokenizer.ggml.bos_token_id", 1, pieces.size());
   const TokenId eos = token_or(metadata, "tokenizer.ggml.eos_token_id", 2, pieces.size());
   const TokenId unknown = token_or(metadata, "tokenizer.ggml.unknown_token_id", 0, pieces.size());
