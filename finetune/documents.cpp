@@ -118,7 +118,8 @@ struct Tokens {
 };
 
 Tokens tokenize(const DocumentText& text, const Tokenizer& tokenizer) {
-  return {text.kind, tokenizer.encode(text.prompt), tokenizer.encode(text.prompt + text.reply), text.place};
+  return {text.kind, tokenizer.encode(text.prompt, SpecialTokens::parsed),
+          tokenizer.encode(text.prompt + text.reply, SpecialTokens::parsed), text.place};
 }
 
 void append(DocumentSet& set, const Tokens& text, const Tokenizer& tokenizer, std::int64_t longest) {

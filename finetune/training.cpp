@@ -69,8 +69,10 @@ Start start_training(const TrainingOptions& options) {
   return options.from.empty() ? start_new(options) : start_from(options);
 }
 
-Tokenizer make_tokenizer(const std::string& tokenizer_model, const TrainingOptions& options) {
-  return {tokenizer_model, options.tokenizer.empty() ? options.from : options.tokenizer};
+Tokenizer make_tokenizer(const Start& start, const TrainingOptions& options) {
+  const std::vector<std::int64_t>& ends = start.network.config.eos_token_ids;
+  return {start.tokenizer_model, options.tokenizer.empty() ? options.from : options.tokenizer,
+          ends.empty() ? -1 : static_cast<TokenId>(ends.front())};
 }
 
 Json describe_data(const TrainingOptions& options) {
@@ -254,7 +256,7 @@ struct Prepared {
 Prepared prepare(const TrainingOptions& options) {
   check_options(options);
   Prepared prepared{start_training(options), {}, {}, options.limits};
-  const Tokenizer tokenizer = make_tokenizer(prepared.start.tokenizer_model, options);
+  const Tokenizer tokenizer = make_tokenizer(prepared.start, options);
   const std::int64_t context = prepared.start.network.config.max_position_embeddings;
   if (options.max_length > context) {
     throw Error(fmt::format("--max-length {}: the model's context is {}", options.max_length, context));
@@ -296,7 +298,7 @@ TrainingResult train(const TrainingOptions& options) {
 
 std::vector<Json> preview_training(const TrainingOptions& options, std::size_t count) {
   const Prepared prepared = prepare(options);
-  const Tokenizer tokenizer = make_tokenizer(prepared.start.tokenizer_model, options);
+  const Tokenizer tokenizer = make_tokenizer(prepared.start, options);
   BatchStream stream(prepared.documents, options.documents.mix, options.seed);
   std::vector<Json> previews;
   while (previews.size() < count) {

@@ -63,7 +63,7 @@ class EmbeddedModel final : public ModelUnderTest {
  private:
   std::int64_t prompt_tokens(const std::string& prompt) const {
     const std::int64_t begin_of_text = engine_.info().config.bos_token_id >= 0 ? 1 : 0;
-    return static_cast<std::int64_t>(engine_.tokenizer().encode(prompt).size()) + begin_of_text;
+    return static_cast<std::int64_t>(engine_.tokenizer().encode(prompt, SpecialTokens::parsed).size()) + begin_of_text;
   }
 
   std::string name_;

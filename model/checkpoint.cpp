@@ -24,6 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kSentencePieceFile = "tokenizer.model";
+constexpr const char* kTokenizerJsonFile = "tokenizer.json";
 constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{32} << 20;
 constexpr std::uint64_t kMaxTokenizerBytes = std::uint64_t{64} << 20;
 
@@ -78,18 +80,23 @@ Tensors read_shards(const fs::path& index) {
   return tensors;
 }
 
-std::string read_tokenizer(const fs::path& folder) {
-  const fs::path path = folder / "tokenizer.model";
-  return is_there(path) ? read_file(path, kMaxTokenizerBytes) : "";
+/// The file of a folder's tokenizer; one that is not there, where it has none.
+fs::path find_tokenizer(const fs::path& folder) {
+  const fs::path sentencepiece = folder / kSentencePieceFile;
+  const fs::path json = folder / kTokenizerJsonFile;
+  return !is_there(sentencepiece) && is_there(json) ? json : sentencepiece;
 }
 
-void check_tokenizer(const Checkpoint& checkpoint, const std::string& source) {
+/// Checks that the tokenizer can be read and belongs to the model, and takes from it what it knows better.
+void check_tokenizer(Checkpoint& checkpoint, const std::string& source) {
   if (checkpoint.tokenizer_model.empty()) return;
   const Tokenizer tokenizer(checkpoint.tokenizer_model, source);
   if (tokenizer.vocab_size() > checkpoint.config.vocab_size) {
     fail({source, 0, ""}, fmt::format("its vocabulary of {} is larger than the model's {}: it belongs to another model",
                                       tokenizer.vocab_size(), checkpoint.config.vocab_size));
   }
+  // Configurations name a begin-of-text also where no text begins with it (Qwen2, SmolLM2).
+  if (is_tokenizer_json(checkpoint.tokenizer_model)) checkpoint.config.bos_token_id = tokenizer.bos();
 }
 
 /// The first four bytes of a file.
@@ -156,8 +163,9 @@ Checkpoint read_checkpoint(const std::string& path) {
     check_tokenizer(checkpoint, path);
   } else {
     const fs::path folder = is_folder(path) ? fs::path(path) : fs::path(path).parent_path();
-    checkpoint.tokenizer_model = read_tokenizer(folder);
-    check_tokenizer(checkpoint, folder / "tokenizer.model");
+    const fs::path tokenizer = find_tokenizer(folder);
+    if (is_there(tokenizer)) checkpoint.tokenizer_model = read_file(tokenizer, kMaxTokenizerBytes);
+    check_tokenizer(checkpoint, tokenizer);
   }
   return checkpoint;
 }
@@ -178,7 +186,10 @@ void write_hugging_face_folder(const std::string& folder, const Checkpoint& chec
   fs::create_directories(to, error);
   if (error) fail({folder, 0, ""}, fmt::format("cannot make the folder: {}", error.message()));
   write_safetensors(to / "model.safetensors", checked.tensors, {{"format", "pt"}});
-  if (!checked.tokenizer_model.empty()) write_file_atomically(to / "tokenizer.model", checked.tokenizer_model);
+  if (!checked.tokenizer_model.empty()) {
+    const char* name = is_tokenizer_json(checked.tokenizer_model) ? kTokenizerJsonFile : kSentencePieceFile;
+    write_file_atomically(to / name, checked.tokenizer_model);
+  }
   write_file_atomically(to / "config.json", write_hugging_face_config(checked.config));
 }
 

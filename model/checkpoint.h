@@ -19,14 +19,16 @@ namespace mathtrap {
 struct Checkpoint {
   ModelConfig config;
   std::map<std::string, at::Tensor> tensors;
-  /// A serialised SentencePiece model; made from the vocabulary where the file is a GGUF. Empty where there is none:
-  /// Tokenizer then says so.
+  /// What Tokenizer is made from: a serialised SentencePiece model or the content of a tokenizer.json; made from the
+  /// vocabulary where the file is a GGUF. Empty where there is none: Tokenizer then says so.
   std::string tokenizer_model;
   std::string source;  ///< the path, for messages
 };
 
 /// Reads a checkpoint of any supported kind and checks that every tensor the configuration needs is there in its shape,
-/// that no other is, and that the tokenizer's vocabulary fits the embedding. Throws Error with one line that names
+/// that no other is, and that the tokenizer's vocabulary fits the embedding. Of a folder with tokenizer.model and
+/// tokenizer.json the former is read. A tokenizer.json says whether texts begin with begin-of-text; bos_token_id is -1
+/// where they do not. Throws Error with one line that names
 /// file, field or tensor. Every size is checked before memory is taken.
 Checkpoint read_checkpoint(const std::string& path);
 
@@ -38,7 +40,7 @@ Checkpoint read_adapted(const std::string& adapter, const std::string& base);
 /// in one file or in the shards that an index names.
 std::map<std::string, at::Tensor> read_weights(const std::string& folder);
 
-/// Writes a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.model. Files appear whole or not;
+/// Writes a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.model or tokenizer.json. Files appear whole or not;
 /// config.json, without which it is no checkpoint, last.
 void write_hugging_face_folder(const std::string& folder, const Checkpoint& checkpoint);
 

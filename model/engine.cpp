@@ -123,6 +123,16 @@ struct Engine::Implementation {
     return result;
   }
 
+  /// Stop strings that are control tokens.
+  std::vector<TokenId> stop_tokens(std::span<const std::string> stops) const {
+    std::vector<TokenId> tokens;
+    for (const std::string& stop : stops) {
+      const std::vector<TokenId> ids = tokenizer.encode(stop, SpecialTokens::parsed);
+      if (ids.size() == 1 && tokenizer.piece_text(ids.front()).empty()) tokens.push_back(ids.front());
+    }
+    return tokens;
+  }
+
   /// Limits for sequences of at most `longest` tokens.
   BatchLimits limits(std::int64_t longest) const {
     BatchLimits result;
@@ -139,10 +149,11 @@ struct Engine::Implementation {
   GenerationJob job_of(const GenerationRequest& request, std::size_t index) const {
     check_generation_options(request.options);
     GenerationJob job;
-    const std::vector<TokenId> text = tokenizer.encode(request.prompt);
+    const std::vector<TokenId> text = tokenizer.encode(request.prompt, SpecialTokens::parsed);
     job.prompt = with_bos(text);
     job.empty_prompt = text.empty();
     job.options = request.options;
+    job.stop_tokens = stop_tokens(request.options.stop);
     const auto length = static_cast<std::int64_t>(job.prompt.size());
     if (job.prompt.empty())
       throw Error(fmt::format("prompt {}: is empty, and the model has no begin-of-text", index + 1));
@@ -171,8 +182,8 @@ ScoringJob Engine::Implementation::job_of(const ScoreRequest& request, std::size
   const std::size_t blanks = trailing_blanks(request.prompt);
   const std::string_view prompt = std::string_view(request.prompt).substr(0, request.prompt.size() - blanks);
   ScoringJob job;
-  job.tokens = with_bos(tokenizer.encode(request.prompt + request.continuation));
-  job.from = static_cast<std::int64_t>(with_bos(tokenizer.encode(prompt)).size());
+  job.tokens = with_bos(tokenizer.encode(request.prompt + request.continuation, SpecialTokens::parsed));
+  job.from = static_cast<std::int64_t>(with_bos(tokenizer.encode(prompt, SpecialTokens::parsed)).size());
   const auto length = static_cast<std::int64_t>(job.tokens.size());
   job.from = std::min(job.from, length);
   if (job.from < 1) {

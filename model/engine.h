@@ -23,11 +23,11 @@ struct GenerationOptions {
   double top_p = 1;        ///< smallest set of tokens with this probability in all
   double min_p = 0;        ///< drop tokens below this fraction of the likeliest one's probability
   std::uint64_t seed = 0;
-  std::vector<std::string> stop;  ///< the reply ends before the first of these
+  std::vector<std::string> stop;  ///< the reply ends before the first of these, as text or as a special token
 };
 
 struct GenerationRequest {
-  std::string prompt;  ///< tokenised with one begin-of-text in front, where the model has one
+  std::string prompt;  ///< tokenised with one begin-of-text in front, where the model has one; special tokens count
   GenerationOptions options;
 };
 

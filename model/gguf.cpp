@@ -131,7 +131,7 @@ Checkpoint read_gguf(const std::string& path) {
   Checkpoint checkpoint;
   checkpoint.source = path;
   checkpoint.config = read_gguf_config(header, path);
-  if (!has_byte_level_vocabulary(header, path)) checkpoint.tokenizer_model = read_gguf_vocabulary(header, path);
+  checkpoint.tokenizer_model = read_gguf_vocabulary(header, path);
   for (const GgufTensor& tensor : header.tensors) {
     const Place place{path, 0, tensor.name};
     if (tensor.name == kRopeDivisors) {

@@ -8,11 +8,15 @@
 #include <string_view>
 #include <vector>
 
+#include "model/bpe/gguf_vocabulary.h"
 #include "model/tokenizer.h"
 #include "support/error.h"
 
 namespace mathtrap {
 namespace {
+
+/// tokenizer.ggml.model of byte-level byte pair encoding.
+constexpr std::string_view kBytePairs = "gpt2";
 
 /// Reads metadata by key, with the type checked.
 class Metadata {
@@ -139,6 +143,11 @@ bool adds_bos(const Metadata& metadata) {
 void read_special_tokens(const Metadata& metadata, ModelConfig& config) {
   config.bos_token_id = metadata.integer_or("tokenizer.ggml.bos_token_id", 1);
   if (!metadata.flag_or("tokenizer.ggml.add_bos_token", adds_bos(metadata))) config.bos_token_id = -1;
+  const bool byte_pairs = metadata.text_or("tokenizer.ggml.model", "") == kBytePairs;
+  if (byte_pairs && !metadata.has("tokenizer.ggml.eos_token_id")) {
+    config.eos_token_ids.clear();  // no token is known by its number: the tokenizer knows one by its name
+    return;
+  }
   config.eos_token_ids = {metadata.integer_or("tokenizer.ggml.eos_token_id", 2)};
   // The token that ends a turn of a chat, where it is another than that which ends a text.
   const std::int64_t end_of_turn = metadata.integer_or("tokenizer.ggml.eot_token_id", config.eos_token_ids.front());
@@ -154,9 +163,7 @@ T element(const GgufArray& array, std::size_t index) {
 
 std::vector<VocabularyPiece> read_pieces(const Metadata& metadata) {
   const GgufArray& texts = metadata.array("tokenizer.ggml.tokens", GgufType::string);
-  const GgufArray& scores = metadata.array("tokenizer.ggml.scores", GgufType::float32);
   const GgufArray& types = metadata.array("tokenizer.ggml.token_type", GgufType::int32);
-  if (scores.count != texts.count) fail(metadata.place("tokenizer.ggml.scores"), "are more or fewer than the tokens");
   if (types.count != texts.count)
     fail(metadata.place("tokenizer.ggml.token_type"), "are more or fewer than the tokens");
   std::vector<VocabularyPiece> pieces;
@@ -166,9 +173,19 @@ std::vector<VocabularyPiece> read_pieces(const Metadata& metadata) {
     if (type < 1 || type > 6) {
       fail(metadata.place("tokenizer.ggml.token_type"), fmt::format("token {} is of the unknown type {}", i, type));
     }
-    pieces.push_back({std::string(texts.strings[i]), element<float>(scores, i), type});
+    pieces.push_back({std::string(texts.strings[i]), 0, type});
   }
   return pieces;
+}
+
+std::vector<float> read_scores(const Metadata& metadata) {
+  const GgufArray& scores = metadata.array("tokenizer.ggml.scores", GgufType::float32);
+  if (scores.count != metadata.array("tokenizer.ggml.tokens", GgufType::string).count) {
+    fail(metadata.place("tokenizer.ggml.scores"), "are more or fewer than the tokens");
+  }
+  std::vector<float> read(scores.count);
+  for (std::size_t i = 0; i < read.size(); ++i) read[i] = element<float>(scores, i);
+  return read;
 }
 
 TokenId token_or(const Metadata& metadata, const std::string& key, std::int64_t otherwise, std::size_t vocabulary) {
@@ -177,6 +194,35 @@ TokenId token_or(const Metadata& metadata, const std::string& key, std::int64_t 
     fail(metadata.place(key), fmt::format("is {}, outside the vocabulary of {}", token, vocabulary));
   }
   return static_cast<TokenId>(token);
+}
+
+std::string read_sentencepiece_vocabulary(const Metadata& metadata) {
+  const std::vector<float> scores = read_scores(metadata);
+  std::vector<VocabularyPiece> pieces = read_pieces(metadata);
+  for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].score = scores[i];
+  const TokenId bos = token_or(metadata, "tokenizer.ggml.bos_token_id", 1, pieces.size());
+  const TokenId eos = token_or(metadata, "tokenizer.ggml.eos_token_id", 2, pieces.size());
+  const TokenId unknown = token_or(metadata, "tokenizer.ggml.unknown_token_id", 0, pieces.size());
+  return serialise_sentencepiece_model(pieces, bos, eos, unknown,
+                                       metadata.flag_or("tokenizer.ggml.add_space_prefix", true));
+}
+
+std::string read_byte_pair_vocabulary(const Metadata& metadata, const std::string& path) {
+  GgufBpeVocabulary vocabulary;
+  vocabulary.pieces = read_pieces(metadata);
+  const GgufArray& merges = metadata.array("tokenizer.ggml.merges", GgufType::string);
+  vocabulary.merges.assign(merges.strings.begin(), merges.strings.end());
+  // Files without it are from before it was known that vocabularies split texts in different ways.
+  if (!metadata.has("tokenizer.ggml.pre")) {
+    fail(metadata.place("tokenizer.ggml.pre"), "is missing, and how texts are split cannot be told; convert it anew");
+  }
+  vocabulary.pre = metadata.text_or("tokenizer.ggml.pre", "");
+  if (metadata.has("tokenizer.ggml.bos_token_id")) {
+    vocabulary.bos = token_or(metadata, "tokenizer.ggml.bos_token_id", -1, vocabulary.pieces.size());
+  }
+  const char* add_bos = "tokenizer.ggml.add_bos_token";
+  if (metadata.has(add_bos)) vocabulary.add_bos = metadata.flag_or(add_bos, false);
+  return write_tokenizer_json(vocabulary, path);
 }
 
 }  // namespace
@@ -206,23 +252,13 @@ ModelConfig read_gguf_config(const GgufHeader& header, const std::string& path) 
   return config;
 }
 
-bool has_byte_level_vocabulary(const GgufHeader& header, const std::string& path) {
-  return Metadata(header, path).text_or("tokenizer.ggml.model", "") == "gpt2";
-}
-
 std::string read_gguf_vocabulary(const GgufHeader& header, const std::string& path) {
   const Metadata metadata(header, path);
   const std::string_view kind = metadata.text_or("tokenizer.ggml.model", "");
-  if (kind != "llama") {
-    fail(metadata.place("tokenizer.ggml.model"),
-         fmt::format("\"{}\" is not supported, only \"llama\" (SentencePiece) is", kind));
-  }
-  const std::vector<VocabularyPiece> pieces = read_pieces(metadata);
-  const TokenId bos = token_or(metadata, "tokenizer.ggml.bos_token_id", 1, pieces.size());
-  const TokenId eos = token_or(metadata, "tokenizer.ggml.eos_token_id", 2, pieces.size());
-  const TokenId unknown = token_or(metadata, "tokenizer.ggml.unknown_token_id", 0, pieces.size());
-  return serialise_sentencepiece_model(pieces, bos, eos, unknown,
-                                       metadata.flag_or("tokenizer.ggml.add_space_prefix", true));
+  if (kind == "llama") return read_sentencepiece_vocabulary(metadata);
+  if (kind == kBytePairs) return read_byte_pair_vocabulary(metadata, path);
+  fail(metadata.place("tokenizer.ggml.model"),
+       fmt::format("\"{}\" is not supported; \"llama\" (SentencePiece) and \"gpt2\" (byte pairs) are", kind));
 }
 
 }  // namespace mathtrap

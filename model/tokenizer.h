@@ -1,4 +1,4 @@
-// Text to token ids and back, by SentencePiece.
+// Text to token ids and back, by SentencePiece or by the byte pair encoding of a tokenizer.json.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +12,28 @@ namespace mathtrap {
 
 using TokenId = std::int32_t;
 
+/// What "<|im_start|>" in a text is. SentencePiece knows no special tokens in texts: they are text to it in any case.
+enum class SpecialTokens {
+  as_text,  ///< characters like others: texts of users
+  parsed,   ///< the token: prompts that a template has framed
+};
+
+class TokenizerImplementation;
+
 class Tokenizer {
  public:
-  /// `serialised_model` is the content of a tokenizer.model. Throws Error (with `source` as the place) when it is not
-  /// one.
-  Tokenizer(std::string_view serialised_model, const std::string& source);
+  /// `serialised` is the content of a tokenizer.model (SentencePiece) or of a tokenizer.json. Throws Error (with
+  /// `source` as the place) when it is neither, or has a part that is not supported. A tokenizer.json does not say
+  /// which token ends a text: that is `eos`, or with -1 the one known by its name ("</s>", "<|end_of_text|>",
+  /// "<|endoftext|>", "<|im_end|>").
+  Tokenizer(std::string_view serialised, const std::string& source, TokenId eos = -1);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  /// Ids without begin-of-text. Any bytes are accepted. Safe to call from several threads.
-  std::vector<TokenId> encode(std::string_view text) const;
+  /// Ids without begin-of-text. Any bytes are accepted; what is not UTF-8 counts as U+FFFD. Safe to call from several
+  /// threads.
+  std::vector<TokenId> encode(std::string_view text, SpecialTokens special_tokens = SpecialTokens::as_text) const;
   /// The text of ids; control tokens give nothing. Throws Error on an id outside the vocabulary.
   std::string decode(std::span<const TokenId> ids) const;
   /// The bytes that one more token adds behind other text: "▁" becomes a blank, byte pieces their byte, control tokens
@@ -30,13 +41,16 @@ class Tokenizer {
   std::string piece_text(TokenId id) const;
 
   std::int64_t vocab_size() const;
-  TokenId bos() const;  ///< -1: none
+  TokenId bos() const;  ///< put in front of every text; -1: none
   TokenId eos() const;  ///< -1: none
 
  private:
-  struct Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  std::unique_ptr<TokenizerImplementation> implementation_;
 };
+
+/// Whether what a Tokenizer is made from is the content of a tokenizer.json: a serialised SentencePiece model begins
+/// with another byte than its brace.
+bool is_tokenizer_json(std::string_view serialised);
 
 /// One piece of a vocabulary, with SentencePiece's type numbers (1 normal, 2 unknown, 3 control, 4 user-defined,
 /// 5 unused, 6 byte), which GGUF shares.

@@ -7,6 +7,7 @@
 
 #include "model/sampling.h"
 #include "model/scheduler/reply_text.h"
+#include "model/unicode.h"
 #include "support/interrupt.h"
 
 namespace mathtrap {
@@ -32,7 +33,8 @@ void append_text(const Tokenizer& tokenizer, const GenerationJob& job, TokenId t
 /// Takes the next token of a reply. Gives the reason when the reply ends with it.
 std::optional<FinishReason> extend(const Tokenizer& tokenizer, const GenerationJob& job,
                                    std::span<const std::int64_t> end_tokens, TokenId token, Reply& reply) {
-  const bool ends = std::find(end_tokens.begin(), end_tokens.end(), token) != end_tokens.end();
+  const bool ends = std::find(end_tokens.begin(), end_tokens.end(), token) != end_tokens.end() ||
+                    std::find(job.stop_tokens.begin(), job.stop_tokens.end(), token) != job.stop_tokens.end();
   const std::size_t known = reply.text.size();
   if (!ends) append_text(tokenizer, job, token, reply);
   ++reply.tokens;

@@ -18,7 +18,8 @@ struct GenerationJob {
   std::vector<TokenId> prompt;
   bool empty_prompt = false;  ///< no token of a text: the reply begins one
   GenerationOptions options;
-  std::int64_t longest = 0;  ///< tokens, prompt and reply
+  std::vector<TokenId> stop_tokens;  ///< those of options.stop that are control tokens, which have no text
+  std::int64_t longest = 0;          ///< tokens, prompt and reply
 };
 
 /// Calls `done` with each job's number and completion as it is final. Return false to stop. Also stops on an interrupt

@@ -97,6 +97,18 @@ void run_tokenizer(std::string_view bytes) {
   });
 }
 
+void run_tokenizer_json(std::string_view bytes) {
+  if (!is_tokenizer_json(bytes)) return;  // the other kind has its own target
+  swallow_errors([&] {
+    const Tokenizer tokenizer(bytes, "tokenizer");
+    for (const SpecialTokens special_tokens : {SpecialTokens::as_text, SpecialTokens::parsed}) {
+      const std::vector<TokenId> ids = tokenizer.encode("a b\u00e9 e\u0301 \xff 12\n<s><x> \u2581x", special_tokens);
+      tokenizer.decode(ids);
+      for (const TokenId id : ids) tokenizer.piece_text(id);
+    }
+  });
+}
+
 /// The bytes that a writer puts into a file.
 template <typename Write>
 std::string written(const Write& write) {
@@ -172,6 +184,22 @@ std::vector<std::string> tokenizer_seeds() {
   return {model, with_table(model, NormalisationTable().bytes())};
 }
 
+/// Each part of the format once.
+std::vector<std::string> tokenizer_json_seeds() {
+  return {
+      R"({"added_tokens":[{"id":3,"content":"<s>","special":true},{"id":4,"content":"<x>","lstrip":true}],
+"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[
+{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":true,"use_regex":true}]},
+"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],
+"special_tokens":{"<s>":{"ids":[3]}}},"decoder":{"type":"ByteLevel"},
+"model":{"type":"BPE","ignore_merges":true,"vocab":{"a":0,"1":1,"a1":2},"merges":[["a","1"]]}})",
+      R"({"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},
+{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]},"pre_tokenizer":{"type":"Metaspace","split":true},
+"decoder":{"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]},
+"model":{"unk_token":"?","fuse_unk":true,"byte_fallback":true,"vocab":{"?":0,"a":1,"\u2581":2,"\u2581a":3},
+"merges":["\u2581 a"]}})"};
+}
+
 }  // namespace
 
 std::span<const FuzzTarget> fuzz_targets() {
@@ -182,6 +210,7 @@ std::span<const FuzzTarget> fuzz_targets() {
       FuzzTarget{"pickle", run_pickle, pickle_seeds, ""},
       FuzzTarget{"gguf", run_gguf, gguf_seeds, ".gguf"},
       FuzzTarget{"tokenizer", run_tokenizer, tokenizer_seeds, ".model"},
+      FuzzTarget{"tokenizer_json", run_tokenizer_json, tokenizer_json_seeds, ""},
   };
   return kTargets;
 }

@@ -4,6 +4,7 @@
 
 #include "model/sampling.h"
 #include "model/scheduler/reply_text.h"
+#include "model/unicode.h"
 #include "support/error.h"
 #include "tests/catch.h"
 
