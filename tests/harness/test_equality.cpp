@@ -9,12 +9,14 @@
 using namespace mathtrap;
 
 TEST_CASE("the golden answer pairs, both ways round") {
-  for_each_case(golden("answers/equality.jsonl"), [](const Json& pair) {
-    const auto reference = pair["reference"].get<std::string>();
-    const auto answer = pair["answer"].get<std::string>();
-    CHECK(answers_equal(reference, answer) == pair["equal"].get<bool>());
-    CHECK(answers_equal(answer, reference) == pair["equal"].get<bool>());
-  });
+  for (const char* file : {"answers/equality.jsonl", "answers/structures.jsonl"}) {
+    for_each_case(golden(file), [](const Json& pair) {
+      const auto reference = pair["reference"].get<std::string>();
+      const auto answer = pair["answer"].get<std::string>();
+      CHECK(answers_equal(reference, answer) == pair["equal"].get<bool>());
+      CHECK(answers_equal(answer, reference) == pair["equal"].get<bool>());
+    });
+  }
 }
 
 TEST_CASE("hostile answers are compared in bounded time and equal only themselves") {
