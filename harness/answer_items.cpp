@@ -124,9 +124,9 @@ std::vector<std::vector<std::string>> split_rows(std::string_view body) {
   if (trim_blanks(texts.back()).empty()) texts.pop_back();
   std::vector<std::vector<std::string>> rows;
   for (const std::string& text : texts) rows.push_back(split_outside_brackets(text, '&'));
-  const bool even = !rows.empty() && rows.size() * rows.front().size() <= kMaxEntries &&
-                    std::all_of(rows.begin(), rows.end(),
-                                [&](const auto& row) { return row.size() == rows.front().size(); });
+  const bool even =
+      !rows.empty() && rows.size() * rows.front().size() <= kMaxEntries &&
+      std::all_of(rows.begin(), rows.end(), [&](const auto& row) { return row.size() == rows.front().size(); });
   return even ? rows : std::vector<std::vector<std::string>>{};
 }
 
@@ -187,7 +187,8 @@ std::optional<AnswerMatrix> parse_nested_rows(std::string_view text) {
   for (const std::string& item : outer->items) {
     std::optional<AnswerItems> row = parse_items(item);
     if (!row || row->open != '[' || row->close != ']') return std::nullopt;
-    if (row->items.size() != (matrix.rows.empty() ? row->items.size() : matrix.rows.front().size())) return std::nullopt;
+    if (row->items.size() != (matrix.rows.empty() ? row->items.size() : matrix.rows.front().size()))
+      return std::nullopt;
     entries += row->items.size();
     matrix.rows.push_back(std::move(row->items));
   }

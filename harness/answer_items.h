@@ -9,8 +9,8 @@
 
 namespace mathtrap {
 
-inline constexpr std::size_t kMaxItems = 64;      // unordered lists are compared item against item
-inline constexpr std::size_t kMaxEntries = 256;   // of a matrix
+inline constexpr std::size_t kMaxItems = 64;     // unordered lists are compared item against item
+inline constexpr std::size_t kMaxEntries = 256;  // of a matrix
 
 struct AnswerItems {
   char open = ' ';  ///< ' ' without brackets, '{' for sets, '(' also for \langle
@@ -25,7 +25,7 @@ struct AnswerItems {
 std::optional<AnswerItems> parse_items(std::string_view text);
 
 struct AnswerMatrix {
-  bool bars = false;  ///< |…| or ‖…‖: a determinant or norm, not the matrix
+  bool bars = false;                           ///< |…| or ‖…‖: a determinant or norm, not the matrix
   std::vector<std::vector<std::string>> rows;  ///< rows of one length, at least one entry
 
   bool is_vector() const { return rows.size() == 1 || rows.front().size() == 1; }

@@ -23,14 +23,16 @@ constexpr int kMaxNesting = 4;  // lists in lists; deeper ones are compared as t
 class Comparison {
  public:
   bool equal(const std::string& a, const std::string& b, int nesting = 0) {
-    if (const auto decided = matrices(a, b, nesting)) return *decided;
-    const std::string canonical = canonical_text(a);
-    const bool same_text = !canonical.empty() && canonical == canonical_text(b);
-    if (const auto decided = relations(a, b)) return *decided || same_text;
-    if (scalars_equal(a, b, budget_)) return true;
-    // Of two numbers the value alone counts: "1 1/2" is not 11/2.
-    if (both_numbers(a, b)) return false;
-    if (same_text || canonical_text(plain_answer(a)) == canonical_text(plain_answer(b))) return true;
+    const std::optional<bool> as_relations = relations(a, b);
+    const std::string plain_a = without_name(a);
+    const std::string plain_b = without_name(b);
+    if (!as_relations) {
+      if (const auto decided = numbers_equal(plain_a, plain_b)) return *decided;
+    }
+    if (const auto decided = matrices(plain_a, plain_b, nesting)) return *decided;
+    if (as_relations) return *as_relations || canonical_text(a) == canonical_text(b);
+    if (scalars_equal(plain_a, plain_b, budget_)) return true;
+    if (canonical_text(plain_a) == canonical_text(plain_b)) return true;
     if (const auto decided = real_sets(a, b)) return *decided;
     return nesting < kMaxNesting && lists(a, b, nesting + 1);
   }
@@ -78,10 +80,7 @@ class Comparison {
     }
     const AnswerMatrix& matrix = a_matrix ? *a_matrix : *b_matrix;
     const std::string& other = a_matrix ? b : a;
-    // "\mathbf{v} = …" and the like are definitions of it.
-    const std::string plain = plain_answer(other);
-    if (plain != other && parse_matrix(plain)) return a_matrix ? matrices(a, plain, nesting) : matrices(plain, b, nesting);
-    const std::optional<AnswerItems> tuple = parse_items(plain);
+    const std::optional<AnswerItems> tuple = parse_items(other);
     if (matrix.bars || !matrix.is_vector() || !tuple || tuple->open != '(' || tuple->close != ')') return std::nullopt;
     Items entries;
     for (const Items& row : matrix.rows) entries.insert(entries.end(), row.begin(), row.end());
@@ -108,7 +107,7 @@ class Comparison {
   /// "f(x) = …" does not belong to the set that is behind it; inequalities hold signs that look like it.
   static std::string plain_set(const std::string& text) {
     static const RE2 inequality(R"([<>!]|\\(?:le|ge|lt|gt|ne)\b)");
-    return RE2::PartialMatch(text, inequality) ? text : plain_answer(text);
+    return RE2::PartialMatch(text, inequality) ? text : without_name(text);
   }
 
   bool lists(const std::string& a, const std::string& b, int nesting) {

@@ -179,7 +179,11 @@ std::string undressed_answer(std::string_view answer) {
 
 std::string plain_answer(std::string_view answer) {
   if (answer.size() > kMaxAnswerBytes) return std::string(answer);
-  return trim_punctuation(right_side_of_definition(undressed_answer(answer)));
+  return without_name(undressed_answer(answer));
+}
+
+std::string without_name(const std::string& undressed) {
+  return trim_punctuation(right_side_of_definition(undressed));
 }
 
 std::string canonical_text(std::string_view plain) {

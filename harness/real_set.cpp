@@ -158,8 +158,9 @@ class Conditions {
  public:
   Intervals any_of(std::string_view text) {
     static const RE2 either(R"((?i)\s+or\s+|\\lor\b|\\vee\b|\\cup\b)");
-    return combine(text, either, [this](std::string_view part) { return all_of(part); },
-                   [](const Intervals& a, const Intervals& b) { return joined(a, b); });
+    return combine(
+        text, either, [this](std::string_view part) { return all_of(part); },
+        [](const Intervals& a, const Intervals& b) { return joined(a, b); });
   }
 
   const std::string& variable() const { return variable_; }
@@ -167,11 +168,12 @@ class Conditions {
  private:
   Intervals all_of(std::string_view text) {
     static const RE2 both(R"((?i)\s*,?\s+and\s+|\\land\b|\\wedge\b|[,;])");
-    return combine(text, both, [this](std::string_view part) { return one(part); },
-                   [](const Intervals& a, const Intervals& b) {
-                     Intervals common = intersection(a, b);
-                     return common.empty() ? joined(a, b) : common;
-                   });
+    return combine(
+        text, both, [this](std::string_view part) { return one(part); },
+        [](const Intervals& a, const Intervals& b) {
+          Intervals common = intersection(a, b);
+          return common.empty() ? joined(a, b) : common;
+        });
   }
 
   template <typename Read, typename Join>
@@ -232,14 +234,19 @@ Intervals points(std::string_view text) {
 }
 
 bool is_all(std::string_view text) {
-  static const RE2 all(R"((?i)\s*(?:\\mathbb\s*\{?\s*R\s*\}?|\\R|(?:the\s+set\s+of\s+)?(?:all\s+)?reals?(?:\s+numbers?)?)\s*)");
+  static const RE2 all(
+      R"((?i)\s*(?:\\mathbb\s*\{?\s*R\s*\}?|\\R|(?:the\s+set\s+of\s+)?(?:all\s+)?reals?(?:\s+numbers?)?)\s*)");
   return RE2::FullMatch(re2::StringPiece(text.data(), text.size()), all);
 }
 
 Interval bracketed(std::string_view text) {
   const std::optional<AnswerItems> pair = parse_items(text);
   if (!pair || !pair->ordered() || pair->items.size() != 2) throw NoRealSet{};
-  return {parse_endpoint(pair->items[0]), parse_endpoint(pair->items[1]), pair->open == '[', pair->close == ']'};
+  Interval interval{parse_endpoint(pair->items[0]), parse_endpoint(pair->items[1]), pair->open == '[',
+                    pair->close == ']'};
+  const bool known = is_known(interval.low) && is_known(interval.high);
+  if (known && is_empty(interval)) throw NoRealSet{};  // (3, 2) is a pair
+  return interval;
 }
 
 /// A union of intervals and points.
@@ -285,7 +292,8 @@ std::optional<Intervals> parse_exception(const std::string& text) {
 
 /// Takes "x \in" and "\{x : … \}" off, and gives the variable.
 std::string take_frame(std::string& text) {
-  static const RE2 braces(R"(\s*\\\{\s*([A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?R\}?\s*)?(?:\||\\mid\b|\\colon\b|:)(.*)\\\}\s*)");
+  static const RE2 braces(
+      R"(\s*\\\{\s*([A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?R\}?\s*)?(?:\||\\mid\b|\\colon\b|:)(.*)\\\}\s*)");
   static const RE2 member(R"(\s*([A-Za-z])\s*\\in\b(.*))");
   std::string variable;
   std::string rest;

@@ -35,23 +35,19 @@ std::string bare_text(const std::string& plain) {
 
 }  // namespace
 
-bool scalars_equal(const std::string& a_text, const std::string& b_text, ComparisonBudget& budget) {
-  if (!budget.spend_scalar()) return a_text == b_text;
-  const std::string a = plain_answer(a_text);
-  const std::string b = plain_answer(b_text);
+std::optional<bool> numbers_equal(const std::string& a, const std::string& b) {
   const std::vector<Rational> a_values = possible_values(a);
-  const std::vector<Rational> b_values = possible_values(b);
-  if (!a_values.empty() && !b_values.empty()) {
-    return std::find_first_of(a_values.begin(), a_values.end(), b_values.begin(), b_values.end()) != a_values.end();
-  }
+  const std::vector<Rational> b_values = a_values.empty() ? a_values : possible_values(b);
+  if (b_values.empty()) return std::nullopt;
+  return std::find_first_of(a_values.begin(), a_values.end(), b_values.begin(), b_values.end()) != a_values.end();
+}
+
+bool scalars_equal(const std::string& a, const std::string& b, ComparisonBudget& budget) {
+  if (!budget.spend_scalar()) return a == b;
   if (!a.empty() && bare_text(a) == bare_text(b)) return true;
   const std::optional<MathExpression> a_expression = parse_math_expression(a);
   const std::optional<MathExpression> b_expression = a_expression ? parse_math_expression(b) : std::nullopt;
   return b_expression && expressions_equal(*a_expression, *b_expression);
-}
-
-bool both_numbers(const std::string& a, const std::string& b) {
-  return !possible_values(plain_answer(a)).empty() && !possible_values(plain_answer(b)).empty();
 }
 
 }  // namespace mathtrap
