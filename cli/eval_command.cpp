@@ -27,6 +27,7 @@ struct CommandOptions {
   std::string batch_size = "auto";
   std::string log_dir;
   std::string judge = "rules";
+  std::string equivalence = "value";
   JudgeOptions judging;
 };
 
@@ -77,6 +78,7 @@ std::string command_line(const CommandOptions& options, const CommonOptions& com
   if (!form.chat_template.empty()) more += " --chat-template " + form.chat_template;
   if (!form.system.empty()) more += " --system " + in_quotes(form.system);
   if (form.template_date != kTemplateDate) more += " --template-date " + form.template_date;
+  if (options.judging.equivalence != Equivalence::value) more += fmt::format(" --equivalence {}", options.equivalence);
   if (is_openai_name(options.model)) {
     more += fmt::format(" --api {} --max-connections {} --request-timeout {} --max-retries {}", options.api,
                         server.max_connections, server.request_timeout, server.retries.max_retries);
@@ -115,6 +117,7 @@ int run(CommandOptions& options, const CommonOptions& common) {
   options.engine.batch_size = parse_batch_size(options.batch_size);
   check_model_name(options.model);
   check_judge_name(options.judge);
+  options.judging.equivalence = parse_equivalence(options.equivalence);
   options.server.api = parse_openai_api(options.api);
   options.evaluation.prompt_form.model = options.model;
   const PreparedEvaluation evaluation = prepare_evaluation(options.evaluation, MATHTRAP_VERSION);
@@ -228,6 +231,10 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
   command
       ->add_option("--judge", options->judge,
                    "rules, llm:MODEL, vote:A,B,C or cascade:rules,llm:MODEL; see judge --help")
+      ->capture_default_str();
+  command
+      ->add_option("--equivalence", options->equivalence,
+                   "How the rules compare final answers: value, or hendrycks (the MATH data set's published grader)")
       ->capture_default_str();
   command
       ->add_option("--judge-max-new-tokens", options->judging.max_new_tokens,

@@ -23,6 +23,7 @@ namespace {
 struct JudgeCommandOptions {
   std::vector<std::string> files;
   std::vector<std::string> judges;
+  std::string equivalence = "value";
   bool calibrate = false;
   std::string output;
   JudgeOptions judging;
@@ -160,6 +161,7 @@ int calibrate(const JudgeCommandOptions& options, const CommonOptions& common) {
 int run(JudgeCommandOptions& options, const CommonOptions& common) {
   if (options.judges.empty()) options.judges = {"rules"};
   for (const std::string& name : options.judges) check_judge_name(name);
+  options.judging.equivalence = parse_equivalence(options.equivalence);
   prepare_runtime(common.threads);
   return options.calibrate ? calibrate(options, common) : judge_files(options, common);
 }
@@ -182,6 +184,10 @@ void add_judge_command(CLI::App& program, CommonOptions& common, CommandAction& 
   command->add_flag("--calibrate", options->calibrate,
                     "Compare the judge's verdicts with people's, on the shipped replies or on FILES with a \"label\"");
   command->add_option("-o,--output", options->output, "File for the verdicts (JSONL)");
+  command
+      ->add_option("--equivalence", options->equivalence,
+                   "How the rules compare final answers: value, or hendrycks (the MATH data set's published grader)")
+      ->capture_default_str();
   command
       ->add_option("--judge-max-new-tokens", options->judging.max_new_tokens,
                    "Longest reply of a judging model, in tokens")

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "harness/choices.h"
+#include "harness/displayed.h"
 #include "harness/math_run.h"
 #include "support/text.h"
 
@@ -131,7 +133,7 @@ FinalAnswer find_hashes(std::string_view text, std::size_t from) {
 /// "the answer is …" where what follows is mathematics; with `phrases`, words too.
 FinalAnswer find_stated(std::string_view text, std::size_t from, bool phrases) {
   static const RE2 mark(
-      R"((?i)(?:\bfinal\s+answer\b[*_]*\s*\n+|\banswer\b[*_]*(?:\s*\([^()\n]{1,60}\))?(?:\s*[*_]*:[*_]*|\s*=|(?:\s+(?:to|for)\s+[^.:\n]{1,80}?)?\s+(?:is|are|equals|comes?\s+(?:out\s+)?to|(?:will|must|should|would|could)\s+(?:then\s+|therefore\s+)?be)\b[ \t]*:?))[\s*]*)");
+      R"((?i)(?:\bfinal\s+answer\b[*_]*\s*\n+|\b(?:correct|right|best)\s+(?:option|choice)\s+is\b|\banswer\b[*_]*(?:\s*\([^()\n]{1,60}\))?(?:\s*[*_]*:[*_]*|\s*=|(?:\s+(?:to|for)\s+[^.:\n]{1,80}?)?\s+(?:is|are|equals|comes?\s+(?:out\s+)?to|(?:will|must|should|would|could)\s+(?:then\s+|therefore\s+)?be)\b[ \t]*:?))[\s*]*)");
   static const RE2 supposition(R"((?i)\b(?:would|could)\s+(?:then\s+|therefore\s+)?be\b)");
   static const RE2 denial(
       R"((?i)(?:\b(?:if|suppose|assume|assuming|whether|unless)\s+(?:that\s+)?(?:the|its?|your)?\s*(?:final\s+|correct\s+)?|\bno\s+(?:\w+\s+)?)$)");
@@ -168,6 +170,25 @@ FinalAnswer first_marked(std::string_view text, std::size_t from) {
   return first.mark == AnswerMark::none ? find_stated(text, from, true) : first;
 }
 
+FinalAnswer unmarked(std::string_view proper, std::string_view answer) {
+  const auto end = static_cast<std::size_t>(answer.data() - proper.data()) + answer.size();
+  return {AnswerMark::last, std::string(answer), end, false, false};
+}
+
+/// The last choice that is named, where choices were asked for; the last displayed equation, unless what follows it
+/// concludes something else; else the last expression.
+FinalAnswer unmarked_answer(std::string_view proper, bool lettered) {
+  const std::string_view choice = lettered ? last_named_choice(proper) : std::string_view{};
+  if (!choice.empty()) return unmarked(proper, choice);
+  const std::string_view shown = last_displayed(proper);
+  if (!shown.empty()) {
+    const auto behind = static_cast<std::size_t>(shown.data() - proper.data()) + shown.size();
+    if (!draws_conclusion(proper.substr(behind))) return unmarked(proper, shown);
+  }
+  const std::string_view last = last_expression(proper);
+  return last.empty() ? FinalAnswer{} : unmarked(proper, last);
+}
+
 }  // namespace
 
 std::string_view to_string(AnswerMark mark) {
@@ -195,7 +216,7 @@ bool runs_on(std::string_view reply) {
   return run_on_begin(behind_thoughts(reply.substr(0, kMaxReplyBytes))) != kNowhere;
 }
 
-FinalAnswer find_final_answer(std::string_view proper) {
+FinalAnswer find_final_answer(std::string_view proper, bool lettered) {
   std::size_t from = 0;
   FinalAnswer answer = first_marked(proper, from);
   for (int i = 0; i < kMaxRetractions && answer.mark != AnswerMark::none && taken_back(proper, answer.end); ++i) {
@@ -205,10 +226,7 @@ FinalAnswer find_final_answer(std::string_view proper) {
     answer = further;
   }
   if (answer.mark != AnswerMark::none) return answer;
-  const std::string_view last = last_expression(proper);
-  if (last.empty()) return {};
-  const auto end = static_cast<std::size_t>(last.data() - proper.data()) + last.size();
-  return {AnswerMark::last, std::string(last), end, false, false};
+  return unmarked_answer(proper, lettered);
 }
 
 }  // namespace mathtrap

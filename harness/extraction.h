@@ -15,7 +15,7 @@ enum class AnswerMark {
   boxed,   ///< \boxed{…} or \fbox{…}
   hashes,  ///< "#### …", GSM8K's form
   stated,  ///< "the answer is …", "Answer: …"
-  last,    ///< not marked: the last number or expression of the reply
+  last,    ///< not marked: the last displayed equation, choice, number or expression of the reply
 };
 std::string_view to_string(AnswerMark mark);
 
@@ -34,9 +34,12 @@ std::string_view reply_proper(std::string_view reply);
 /// True when reply_proper() ends before the reply does: a further question was begun, so the reply itself is whole.
 bool runs_on(std::string_view reply);
 
-/// The first answer with a mark; the last number or expression when there is none. `proper` is a reply_proper().
-/// An answer that is taken back at once ("Wait, …", "No, that is wrong") does not count.
-FinalAnswer find_final_answer(std::string_view proper);
+/// The first answer with a mark, whichever of them: a box on the line of "the answer is" goes before what else stands
+/// there. Without a mark it is, with `lettered` (the problem lists choices, see choices.h), the last choice named; else
+/// the right side of the last displayed equation (displayed.h), unless the text behind it draws another conclusion;
+/// else the last number or expression. `proper` is a reply_proper(). An answer that is taken back at once ("Wait, …",
+/// "No, that is wrong") does not count.
+FinalAnswer find_final_answer(std::string_view proper, bool lettered = false);
 
 /// A reply's answer to a true/false question.
 struct Truth {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "harness/equality.h"
+#include "harness/choices.h"
 #include "harness/explanation.h"
 #include "harness/extraction.h"
 #include "harness/reading.h"
@@ -67,13 +67,13 @@ std::optional<std::string> find_evidence(const std::vector<std::string>& pattern
   return std::nullopt;
 }
 
-Judgement judge_original(const Reference& reference, const Reading& reading) {
+Judgement judge_original(const Reference& reference, const Reading& reading, Equivalence equivalence) {
   if (reading.declines) {
     const std::string reason = reading.declined.empty() ? "no answer is given" : "says " + quoted(reading.declined);
     return {says_no_answer(reference.text) && !reading.declined.empty() ? Verdict::correct : Verdict::no_answer, "",
             reason, !reading.declined.empty()};
   }
-  const bool equal = answers_equal(reference.text, reading.answer.text);
+  const bool equal = states_reference(reference.problem, reference.text, reading.answer.text, equivalence);
   return {equal ? Verdict::correct : Verdict::incorrect, reading.answer.text,
           fmt::format("answer by {}", to_string(reading.answer.mark)),
           equal || reading.answer.mark != AnswerMark::last};
@@ -134,12 +134,14 @@ bool is_scored(Verdict verdict) {
   return verdict != Verdict::unscored && verdict != Verdict::failed && verdict != Verdict::unjudged;
 }
 
-Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut) {
+Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut, Equivalence equivalence) {
   const std::string_view own_words = behind_repetition(reply, reference.problem);
   if (reference.arm == Arm::conceptual) return judge_concept(reference, own_words, cut);
-  const Reading reading = read_reply(own_words);
+  const bool lettered = reference.arm == Arm::original && !find_choices(reference.problem).empty();
+  const Reading reading = read_reply(own_words, lettered);
   if (cut && !runs_on(own_words) && !reading.answer.finished) return cut_off();
-  return reference.arm == Arm::original ? judge_original(reference, reading) : judge_trap(reference, reading);
+  return reference.arm == Arm::original ? judge_original(reference, reading, equivalence)
+                                        : judge_trap(reference, reading);
 }
 
 }  // namespace mathtrap

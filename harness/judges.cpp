@@ -20,6 +20,11 @@ constexpr std::size_t kMaxMembers = 15;
 
 class RuleJudge final : public Judge {
  public:
+  explicit RuleJudge(Equivalence equivalence) : equivalence_(equivalence) {
+    // By value nothing is added: runs of before there was a choice go on.
+    if (equivalence != Equivalence::value) description_["equivalence"] = to_string(equivalence);
+  }
+
   const Json& description() const override { return description_; }
   std::size_t batch() const override { return 1; }
 
@@ -27,12 +32,13 @@ class RuleJudge final : public Judge {
     std::vector<std::optional<Judgement>> judgements;
     judgements.reserve(replies.size());
     for (const ReplyToJudge& item : replies) {
-      judgements.emplace_back(judge_reply(*item.reference, item.reply, item.cut));
+      judgements.emplace_back(judge_reply(*item.reference, item.reply, item.cut, equivalence_));
     }
     return judgements;
   }
 
  private:
+  Equivalence equivalence_;
   Json description_ = {{"name", kRules}};
 };
 
@@ -150,6 +156,21 @@ JudgeName parse_judge_name(const std::string& name) {
   throw Error(fmt::format("--judge {}: known are rules, llm:MODEL, vote:A,B,C and cascade:rules,llm:MODEL", name));
 }
 
+/// `name` is what was parsed.
+std::unique_ptr<Judge> open_parsed(const std::string& name, const JudgeName& parsed, const JudgeOptions& options) {
+  if (parsed.kind == kRules) return std::make_unique<RuleJudge>(options.equivalence);
+  if (parsed.kind == kModel) {
+    const std::string& model = parsed.members.front();
+    return make_model_judge(name, options.open ? options.open(model) : open_model(model, options.engine),
+                            load_judge_prompts(), options.max_new_tokens);
+  }
+  std::vector<std::unique_ptr<Judge>> members;
+  for (const std::string& member : parsed.members) {
+    members.push_back(open_parsed(member, parse_judge_name(member), options));
+  }
+  return parsed.kind == kVote ? make_vote(std::move(members)) : make_cascade(std::move(members));
+}
+
 }  // namespace
 
 std::unique_ptr<Judge> make_vote(std::vector<std::unique_ptr<Judge>> members) {
@@ -162,15 +183,13 @@ std::unique_ptr<Judge> make_cascade(std::vector<std::unique_ptr<Judge>> members)
 
 std::unique_ptr<Judge> open_judge(const std::string& name, const JudgeOptions& options) {
   const JudgeName parsed = parse_judge_name(name);
-  if (parsed.kind == kRules) return std::make_unique<RuleJudge>();
-  if (parsed.kind == kModel) {
-    const std::string& model = parsed.members.front();
-    return make_model_judge(name, options.open ? options.open(model) : open_model(model, options.engine),
-                            load_judge_prompts(), options.max_new_tokens);
+  const auto& members = parsed.members;
+  const bool rules = parsed.kind == kRules || std::find(members.begin(), members.end(), kRules) != members.end();
+  if (!rules && options.equivalence != Equivalence::value) {
+    throw Error(fmt::format("--equivalence {}: the judge {} compares no answers by rules; take --judge rules",
+                            to_string(options.equivalence), name));
   }
-  std::vector<std::unique_ptr<Judge>> members;
-  for (const std::string& member : parsed.members) members.push_back(open_judge(member, options));
-  return parsed.kind == kVote ? make_vote(std::move(members)) : make_cascade(std::move(members));
+  return open_parsed(name, parsed, options);
 }
 
 void check_judge_name(const std::string& name) {

@@ -39,7 +39,8 @@ class Judge {
 /// How a judge's "llm:" models are opened and asked.
 struct JudgeOptions {
   EngineOptions engine;
-  int max_new_tokens = 1024;  ///< of a judge's reply
+  int max_new_tokens = 1024;                     ///< of a judge's reply
+  Equivalence equivalence = Equivalence::value;  ///< by which the rules compare answers
   /// For tests; without it open_model.
   std::function<std::unique_ptr<ModelUnderTest>(const std::string& name)> open;
 };
@@ -49,7 +50,7 @@ struct JudgeOptions {
 ///   llm:M             the model M (open_model) by prompts/judges (model_judge.h)
 ///   vote:A,B,C        what more than half of the judges A, B, C say; else, ties included, unscored
 ///   cascade:A,B       A, and B where A is not sure or unscored
-/// where A, B, C are rules or llm:M. Throws Error.
+/// where A, B, C are rules or llm:M. Throws Error, also for an equivalence other than by value without any rules.
 std::unique_ptr<Judge> open_judge(const std::string& name, const JudgeOptions& options);
 
 /// Throws Error when there is no judge of this name, without opening its models.

@@ -26,7 +26,14 @@ constexpr std::array kReplacements = std::to_array<Replacement>({
     {"\u222a", "\\cup "},
     {"\u2264", "\\le "},
     {"\u2265", "\\ge "},
-    {"\u00b0", ""},
+    {"\u2260", "\\ne "},
+    {"\u2208", "\\in "},
+    {"\u211d", "\\mathbb{R}"},
+    {"\u2205", "\\emptyset "},
+    {"\u00b1", "\\pm "},
+    {"\u27e8", "\\langle "},
+    {"\u27e9", "\\rangle "},
+    {"\u00b0", "\\degree "},
     {"\u00b2", "^2"},
     {"\u00b3", "^3"},
     {"\u00bd", " 1/2"},
@@ -63,14 +70,20 @@ constexpr std::array kReplacements = std::to_array<Replacement>({
     {"\\dfrac", "\\frac"},
     {"\\tfrac", "\\frac"},
     {"\\cfrac", "\\frac"},
-    {"^{\\circ}", ""},
-    {"^\\circ", ""},
-    {"\\circ", ""},
-    {"\\degrees", ""},
-    {"\\degree", ""},
+    {"^{\\circ}", "\\degree "},
+    {"^\\circ", "\\degree "},
+    {"^{\\degree}", "\\degree "},
+    {"^\\degree", "\\degree "},
+    {"\\circ", "\\degree "},
+    {"\\degrees", "\\degree "},
+    {"\\leqslant", "\\le"},
+    {"\\geqslant", "\\ge"},
     {"\\leq", "\\le"},
     {"\\geq", "\\ge"},
     {"\\neq", "\\ne"},
+    {"\\lbrace", "\\{"},
+    {"\\rbrace", "\\}"},
+    {"\\varnothing", "\\emptyset"},
     {"\\%", "%"},
 });
 
@@ -91,7 +104,34 @@ std::string unwrap_groups(std::string text) {
   return text;
 }
 
-/// "x = 5", "f(x) = 5", "total cost = 5" and "2 + 3 = 5" are 5; "x + y = 5" stays an equation.
+/// Line breaks within \begin{…} … \end{…} separate rows: "\\\\" and "\\\\[4pt]" become "\cr", which no later rule reads
+/// as a blank or as a delimiter.
+std::string mark_rows(std::string text) {
+  static const RE2 row_break(R"(\\\\(?:\s*\[[^\[\]]{0,20}\])?)");
+  if (text.find("\\begin{") != std::string::npos) RE2::GlobalReplace(&text, row_break, R"(\\cr )");
+  return text;
+}
+
+/// In "\cos 60^\circ" the sign is a part of the value; elsewhere it is a unit and goes.
+std::string settle_degrees(std::string text) {
+  static const RE2 trigonometric(R"((?:^|[^A-Za-z])(?:sin|cos|tan|cot|sec|csc)(?:[^A-Za-z]|$))");
+  static const RE2 degrees_in_words(R"((\d\s*)(?:degrees?|deg)\b)");
+  if (!RE2::PartialMatch(text, trigonometric)) return replace_all(text, "\\degree", "");
+  RE2::GlobalReplace(&text, degrees_in_words, R"(\1\\degree )");
+  return text;
+}
+
+/// Whether the letter is a variable of `text`: no letter of a command or of a word.
+bool stands_alone(std::string_view text, char letter) {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool begins = at == 0 || (!is_letter(text[at - 1]) && text[at - 1] != '\\');
+    if (text[at] == letter && begins && (at + 1 == text.size() || !is_letter(text[at + 1]))) return true;
+  }
+  return false;
+}
+
+/// "x = 5", "f(x) = 5", "total cost = 5" and "2 + 3 = 5" are 5, "5 = x" too; "x + y = 5" and "x = 2x + 3" stay
+/// equations.
 std::string right_side_of_definition(const std::string& text) {
   static const RE2 name_only(R"(\s*[A-Za-z\\][A-Za-z\s\\_']*(?:\([A-Za-z,\s]*\)|_\{?\w{1,4}\}?)?\s*)");
   static const RE2 tuple_of_names(R"(\s*\([A-Za-z](?:\s*,\s*[A-Za-z])*\)\s*)");
@@ -104,6 +144,9 @@ std::string right_side_of_definition(const std::string& text) {
   std::string right(trim_blanks(std::string_view(text).substr(equals + 1)));
   const std::size_t first = left.find('=');
   const std::string named = left.substr(0, first);
+  static const RE2 letter(R"(\s*[A-Za-z]\s*)");
+  if (RE2::FullMatch(right, letter) && RE2::FullMatch(left, arithmetic)) return left;
+  if (RE2::FullMatch(named, letter) && stands_alone(right, trim_blanks(named).front())) return text;
   const bool defines =
       RE2::FullMatch(named, name_only) || RE2::FullMatch(named, tuple_of_names) || RE2::FullMatch(named, arithmetic);
   return defines ? right : text;
@@ -122,16 +165,25 @@ std::string trim_punctuation(std::string_view text) {
 
 }  // namespace
 
-std::string plain_answer(std::string_view answer) {
+std::string undressed_answer(std::string_view answer) {
   if (answer.size() > kMaxAnswerBytes) return std::string(answer);
-  std::string text = plain_punctuation(answer);
+  std::string text = mark_rows(plain_punctuation(answer));
   for (const auto& [from, to] : kReplacements) text = replace_all(text, from, to);
   text = unwrap_groups(std::move(text));
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t' || c == '\r'; }, ' ');
   static const RE2 approximately(R"((?i)^\s*(?:about|approximately|around|roughly|exactly|\\approx|\\sim|≈)\s*)");
   RE2::Replace(&text, approximately, "");
-  return trim_punctuation(right_side_of_definition(trim_punctuation(text)));
+  return trim_punctuation(settle_degrees(std::move(text)));
+}
+
+std::string plain_answer(std::string_view answer) {
+  if (answer.size() > kMaxAnswerBytes) return std::string(answer);
+  return without_name(undressed_answer(answer));
+}
+
+std::string without_name(const std::string& undressed) {
+  return trim_punctuation(right_side_of_definition(undressed));
 }
 
 std::string canonical_text(std::string_view plain) {

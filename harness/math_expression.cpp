@@ -23,6 +23,8 @@ constexpr std::array kGreek =
 constexpr std::array kFunctions = std::to_array<std::string_view>(
     {"arcsin", "arccos", "arctan", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "sqrt", "abs"});
 
+constexpr std::array kOfAngles = std::to_array<std::string_view>({"sin", "cos", "tan", "cot", "sec", "csc"});
+
 /// Thrown within this file alone: the text is no expression.
 struct NoExpression {};
 
@@ -175,8 +177,10 @@ class Parser {
     return powered();
   }
 
+  /// An atom with the signs that may stand behind it.
   MathExpression factorial() {
     MathExpression operand = atom();
+    if (skip("\\degree")) return degrees(std::move(operand));
     if (!skip("!")) return operand;
     const bool small = operand.kind == Kind::number && operand.scale == 0 && operand.name.size() <= 2 &&
                        std::stoi(operand.name) <= kMaxFactorial;
@@ -199,6 +203,14 @@ class Parser {
     if (c == '\\') return command();
     if (is_letter(c)) return letters();
     throw NoExpression{};
+  }
+
+  /// Within a sine or its kin 60 degrees are pi/3; elsewhere they are a unit, which is dropped.
+  MathExpression degrees(MathExpression operand) {
+    if (!in_angle_) return operand;
+    count_node();
+    MathExpression radians = join(Kind::product, {Kind::pi, {}, 0, {}}, inverse(number("180")));
+    return join(Kind::product, std::move(operand), std::move(radians));
   }
 
   MathExpression closed_by(std::string_view bracket) {
@@ -279,12 +291,35 @@ class Parser {
     if (name == "log" && skip("_")) base = argument();
     std::optional<MathExpression> outer;
     if (skip("^")) outer = exponent();
-    skip_blanks();
-    MathExpression inside = peek() == '(' || peek() == '{' ? argument() : product_of_argument();
-    MathExpression result = named(name, std::move(inside));
+    MathExpression inside = argument_of_function(known(kOfAngles, name));
+    const bool inverted = outer && known(kOfAngles, name) && is_minus_one(*outer);
+    if (inverted) outer.reset();
+    MathExpression result = inverted ? inverse_function(name, std::move(inside)) : named(name, std::move(inside));
     if (base) result = join(Kind::product, std::move(result), inverse(apply("log", std::move(*base))));
     if (outer) result = join(Kind::power, std::move(result), std::move(*outer));
     return result;
+  }
+
+  MathExpression argument_of_function(bool is_angle) {
+    const bool outside = std::exchange(in_angle_, is_angle);
+    skip_blanks();
+    MathExpression inside = peek() == '(' || peek() == '{' ? argument() : product_of_argument();
+    if (skip("\\degree")) inside = degrees(std::move(inside));
+    in_angle_ = outside;
+    return inside;
+  }
+
+  static bool is_minus_one(const MathExpression& e) {
+    return e.kind == Kind::product && e.parts[0].name == "-1" && e.parts[1].kind == Kind::number &&
+           e.parts[1].name == "1" && e.parts[1].scale == 0;
+  }
+
+  /// "\sin^{-1} x" is an arc, as mathematicians write it, and no reciprocal.
+  static MathExpression inverse_function(std::string_view name, MathExpression inside) {
+    if (name == "sin") return apply("arcsin", std::move(inside));
+    if (name == "cos") return apply("arccos", std::move(inside));
+    if (name == "tan") return apply("arctan", std::move(inside));
+    throw NoExpression{};
   }
 
   /// "\sin 2x": numbers and symbols up to the next sign.
@@ -354,6 +389,7 @@ class Parser {
   std::size_t at_ = 0;
   int depth_ = 0;
   int nodes_ = 0;
+  bool in_angle_ = false;  ///< within the argument of one of kOfAngles
 };
 
 /// Words such as "east" and "no" are not products of letters.

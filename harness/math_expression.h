@@ -33,9 +33,10 @@ inline constexpr int kMaxDepth = 40;
 inline constexpr int kMaxNumberDigits = 40;
 
 /// Reads a whole text (see plain_answer in latex.h): sums, products (also unwritten ones, "2xy"), quotients (\frac, /),
-/// powers, roots (\sqrt[n]{x}, sqrt(x)), functions and their inverses, mixed numbers (1\frac{1}{2}), |x|, n! up to 20!.
-/// Nothing when the text is no expression, when it is words (letters without any operator, digit or command, or four
-/// letters in a row), or when a bound is passed.
+/// powers, roots (\sqrt[n]{x}, sqrt(x)), functions and their inverses (\sin^{-1} too), mixed numbers (1\frac{1}{2}),
+/// |x|, n! up to 20!. In the argument of a sine or its kin x\degree is pi x/180; elsewhere the sign is dropped as a
+/// unit. Nothing when the text is no expression, when it is words (letters without any operator, digit or command, or
+/// four letters in a row), or when a bound is passed.
 std::optional<MathExpression> parse_math_expression(std::string_view text);
 
 }  // namespace mathtrap

@@ -156,10 +156,10 @@ bool says_no_answer(std::string_view answer) {
   return RE2::PartialMatch(piece(answer), none);
 }
 
-Reading read_reply(std::string_view reply) {
+Reading read_reply(std::string_view reply, bool lettered) {
   Reading reading;
   reading.proper = plain_punctuation(reply_proper(reply));
-  reading.answer = find_final_answer(reading.proper);
+  reading.answer = find_final_answer(reading.proper, lettered);
   reading.objects = objects(last_sentence(reading.proper));
   reading.concludes = concludes(last_sentence(reading.proper));
   const Statements against = find_statements(reading.proper);

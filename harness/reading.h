@@ -29,7 +29,8 @@ struct Reading {
 ///   12");
 ///   - what only might be so does not count ("this may have no answer", "if there were no solution");
 ///   - a reply without any answer declines.
-Reading read_reply(std::string_view reply);
+/// `lettered` is as in find_final_answer.
+Reading read_reply(std::string_view reply, bool lettered = false);
 
 /// True for a final answer that says there is none: "undefined", "no solution", "none", "cannot be determined".
 bool says_no_answer(std::string_view answer);

@@ -270,6 +270,22 @@ bool confirmed(const MathExpression& a, const MathExpression& b, const Values& v
   }
 }
 
+MathExpression product(const MathExpression& a, const MathExpression& b) {
+  return {Kind::product, {}, 0, {a, b}};
+}
+
+/// The expression with its variables replaced by their values.
+MathExpression at_point(const MathExpression& e, const Point& point) {
+  if (e.kind == Kind::symbol) {
+    const MathExpression eighth{
+        Kind::power, {}, 0, {{Kind::number, std::to_string(kPointDenominator), 0, {}}, {Kind::number, "-1", 0, {}}}};
+    return product({Kind::number, std::to_string(point.at(e.name)), 0, {}}, eighth);
+  }
+  MathExpression replaced{e.kind, e.name, e.scale, {}};
+  for (const MathExpression& part : e.parts) replaced.parts.push_back(at_point(part, point));
+  return replaced;
+}
+
 }  // namespace
 
 bool expressions_equal(const MathExpression& a, const MathExpression& b) {
@@ -279,6 +295,30 @@ bool expressions_equal(const MathExpression& a, const MathExpression& b) {
   const bool agree = std::all_of(values.at.begin(), values.at.end(),
                                  [&](const auto& pair) { return std::abs(pair.first - pair.second) <= tolerance; });
   return agree && confirmed(a, b, values);
+}
+
+bool proportional(const MathExpression& a, const MathExpression& b, bool positive) {
+  const Values values = common_values(a, b);
+  const double least = kTolerance * values.largest;
+  for (std::size_t i = 0; i < values.points.size(); ++i) {
+    const auto& [of_a, of_b] = values.at[i];
+    if (std::abs(of_a) <= least || std::abs(of_b) <= least) continue;
+    const Complex factor = of_a / of_b;
+    if (positive && !(factor.real() > 0 && std::abs(factor.imag()) <= kTolerance * std::abs(factor))) return false;
+    return expressions_equal(product(a, at_point(b, values.points[i])), product(b, at_point(a, values.points[i])));
+  }
+  return false;
+}
+
+std::optional<double> real_constant(const MathExpression& e) {
+  std::set<std::string> names;
+  collect_symbols(e, names);
+  if (!names.empty()) return std::nullopt;
+  const Point nowhere;
+  Evaluation evaluation(nowhere);
+  const Complex value = evaluation.value(e);
+  if (!evaluation.valid() || std::abs(value.imag()) > kTolerance * evaluation.largest()) return std::nullopt;
+  return value.real();
 }
 
 }  // namespace mathtrap
