@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/number_words.h"
 #include "support/text.h"
 
 namespace mathtrap {
@@ -53,7 +54,7 @@ const std::set<std::string_view>& common_stems() {
 
 std::set<std::string> telling_words(std::string_view text) {
   std::set<std::string> words;
-  const std::string lower = lower_case(text);
+  const std::string lower = lower_case(digits_for_words(text));
   for (std::size_t at = 0; at < lower.size();) {
     const bool letters = is_letter(lower[at]);
     std::size_t end = at;
@@ -85,6 +86,28 @@ std::string part_about(std::string_view reply, const RE2& words) {
   return part;
 }
 
+/// Says of the problem that something is not told or not fixed.
+bool explains_lack(std::string_view explanation) {
+  static const RE2 lack(
+      R"((?i)(?:\b(?:not|never)|n't)\s+(?:\w+\s+)?(?:given|said|stated|told|known|specified|mentioned|determined?|provided|fixed|enough)\b)"
+      R"(|\b(?:missing|unknown|undetermined|insufficient)\b|\bcannot\s+be\s+(?:determined|known)\b|\bdepends?\s+on\b)");
+  return RE2::PartialMatch(re2::StringPiece(explanation.data(), explanation.size()), lack);
+}
+
+/// Says that something is not told, or is wanted. Replies say so in more ways than explanations.
+bool complains_of_lack(std::string_view reply) {
+  static const RE2 lack(
+      R"((?i)(?:\b(?:not|never|nowhere|neither|nothing)|n't)\s+(?:\w+\s+){0,3}?(?:given|said|says?|stated?|tells?|told|know|known|specif(?:y|ied)|mention(?:ed)?|provided?|determined?|fix(?:ed)?|enough)\b)"
+      R"(|\b(?:missing|unknown|unclear|unspecified|undetermined|underdetermined|overdetermined|insufficient|incomplete)\b)"
+      R"(|\b(?:more|further|additional|another)\s+(?:\w+\s+)?(?:information|data|condition|equation)s?\b)"
+      R"(|\bdepends?\s+on\b|\b(?:would|must|have|has|had|'d)\s+(?:have\s+)?(?:to\s+)?(?:need|know|be\s+told|tell|be\s+needed)\b|\b(?:is|are|be)\s+needed\b)"
+      R"(|\bwithout\s+(?:an?|the|any|another|knowing|further|that|this|it|its)\b[^.]*(?:\b(?:cannot|no|not)\b|n't))"
+      R"(|(?:\b(?:cannot|not)\b|n't)[^.]*\bwithout\s+(?:an?|the|any|another|knowing|further)\b)"
+      R"(|\binfinitely\s+many\b|\bunless\b[^.]*\b(?:tells?|told|know)\b|\bsilent\b)"
+      R"(|\b(?:leaves?|left)\s+(?:\w+\s+){0,2}(?:out|open)\b|\bonly\b[^.]*\b(?:is|are)\s+(?:given|known)\b)");
+  return RE2::PartialMatch(re2::StringPiece(reply.data(), reply.size()), lack);
+}
+
 /// The part of the wanted words that is used.
 double share(const std::set<std::string>& wanted, const std::set<std::string>& used) {
   if (wanted.empty()) return 0;
@@ -108,6 +131,20 @@ bool names_derived_numbers(std::string_view problem, std::string_view explanatio
     if (word.size() >= 2 && is_digit(word[0]) && !stated.contains(word)) derived.insert(word);
   }
   return share(derived, telling_words(reply)) >= 0.5;
+}
+
+bool gives_reason(std::string_view problem, std::string_view explanation, std::string_view reply) {
+  constexpr double kSharedWithWork = 0.15;
+  constexpr double kSharedWithoutWork = 0.25;
+  const bool lack = explains_lack(explanation);
+  if (lack != complains_of_lack(reply)) return false;
+  const std::set<std::string> stated = telling_words(problem);
+  const std::set<std::string> used = telling_words(reply);
+  const bool works = std::any_of(used.begin(), used.end(),
+                                 [&](const std::string& word) { return is_digit(word[0]) && !stated.contains(word); });
+  if (lack && works) return true;
+  const double shared = share(telling_words(explanation), used);
+  return shared >= (works ? kSharedWithWork : kSharedWithoutWork);
 }
 
 bool names_conflict(const std::vector<std::string>& sentences, std::string_view reply) {
