@@ -148,6 +148,10 @@ std::string closing_sentence(std::string_view proper) {
   return sentences.empty() ? std::string() : sentences.back();
 }
 
+bool denies(std::string_view text) {
+  return RE2::PartialMatch(piece(text), objection_words());
+}
+
 bool objects(std::string_view sentence) {
   static const RE2 conclusion(R"((?i).*\b(?:so|therefore|thus|hence|consequently)\b(.*\d.*))");
   const std::string own = without_contrast(sentence);

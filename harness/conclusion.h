@@ -15,6 +15,9 @@ std::vector<std::string> concluded_values(std::string_view proper);
 /// True when the sentence draws an answer: "So she has 12 left", "the total is 12", "3 * 4 = 12", "12 apples".
 bool concludes(std::string_view sentence);
 
+/// True when the text denies or opposes something, or says that something is wanted ("not", "but", "depends", …).
+bool denies(std::string_view text);
+
 /// True when the sentence says what is not so, or what is wanted, and does not go on to an answer ("…, so it is 12").
 bool objects(std::string_view sentence);
 

@@ -31,10 +31,11 @@ bool names_conflict(const std::vector<std::string>& sentences, std::string_view 
 bool names_derived_numbers(std::string_view problem, std::string_view explanation, std::string_view reply);
 
 /// True when a reply that gives no answer gives a reason of the explanation's kind: both say that something is not told
-/// or not fixed, or neither does. And it must say something: share a part of the explanation's telling words, of which
-/// fewer will do when it works out numbers that the problem does not state, and none when it shows by such numbers what
-/// is open. This tells a reason in words of its own from a bare "there is no such number", and from a complaint about
-/// what the problem need not say.
+/// or not fixed, or neither does. And the reason must be one: in sentences that are not the problem's, the reply denies
+/// something, speaks of what the problem and the explanation speak of, and shares a part of the explanation's telling
+/// words. Fewer will do when it works out numbers that the problem does not state, and none when it shows by such
+/// numbers what is open. This tells a reason in words of its own from a bare "there is no such number", and from a
+/// complaint about what the problem need not say.
 bool gives_reason(std::string_view problem, std::string_view explanation, std::string_view reply);
 
 }  // namespace mathtrap

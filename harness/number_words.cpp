@@ -1,5 +1,7 @@
 #include "harness/number_words.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -78,10 +80,11 @@ std::vector<Word> split_words(std::string_view text) {
   return words;
 }
 
-/// A number in words: its value as digits, and how many words it takes; none when there is no number.
+/// A number in words.
 struct SpelledNumber {
   std::string digits;
-  std::size_t words = 0;
+  std::size_t words = 0;   ///< how many it takes; 0 when there is no number
+  std::int64_t whole = 0;  ///< of a fraction the numerator
 };
 
 class Speller {
@@ -90,26 +93,13 @@ class Speller {
 
   SpelledNumber read(std::size_t first) const {
     std::size_t at = first;
-    std::int64_t whole = 0;
-    const std::optional<std::int64_t> thousands = below_thousand(at);
-    if (!thousands) return {};
-    if (word(at, " ") == "thousand") {
-      whole = *thousands * 1000;
-      ++at;
-      std::size_t rest_at = at;
-      skip_and(rest_at);
-      if (const auto rest = adjoins(rest_at) ? below_thousand(rest_at) : std::nullopt) {
-        whole += *rest;
-        at = rest_at;
-      }
-    } else {
-      whole = *thousands;
-    }
+    const std::optional<std::int64_t> whole = below_million(at);
+    if (!whole) return {};
     if (const auto part = named(kParts, word(at, " -")))
-      return {std::to_string(whole) + "/" + std::to_string(*part), at + 1 - first};
+      return {fmt::format("{}/{}", *whole, *part), at + 1 - first, *whole};
     // "one" alone is mostly no number.
-    if (whole == 1 && at == first + 1) return {};
-    return {std::to_string(whole), at - first};
+    if (*whole == 1 && at == first + 1) return {};
+    return {std::to_string(*whole), at - first, *whole};
   }
 
  private:
@@ -154,6 +144,18 @@ class Speller {
     return *first * 100 + *rest;
   }
 
+  std::optional<std::int64_t> below_million(std::size_t& at) const {
+    const auto first = below_thousand(at);
+    if (!first || word(at, " ") != "thousand") return first;
+    ++at;
+    std::size_t rest_at = at;
+    skip_and(rest_at);
+    const auto rest = adjoins(rest_at) ? below_thousand(rest_at) : std::nullopt;
+    if (!rest) return *first * 1000;
+    at = rest_at;
+    return *first * 1000 + *rest;
+  }
+
   std::string_view text_;
   const std::vector<Word>& words_;
 };
@@ -164,16 +166,15 @@ bool pointed_at(const std::vector<Word>& words, std::size_t at) {
 
 }  // namespace
 
-std::string digits_for_words(std::string_view text) {
+std::string digits_for_words(std::string_view text, std::int64_t least) {
   const std::vector<Word> words = split_words(text);
   const Speller speller(text, words);
   std::string digits;
   std::size_t copied = 0;
   for (std::size_t i = 0; i < words.size();) {
     const SpelledNumber number = speller.read(i);
-    const bool spoken_of = number.words == 1 && pointed_at(words, i) &&
-                           named(kUnits, words[i].lower).value_or(kLargestPointed + 1) <= kLargestPointed;
-    if (number.words == 0 || spoken_of) {
+    const bool spoken_of = number.words == 1 && number.whole <= kLargestPointed && pointed_at(words, i);
+    if (number.words == 0 || number.whole < least || spoken_of) {
       ++i;
       continue;
     }
