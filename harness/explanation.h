@@ -27,7 +27,8 @@ bool names_conflict(const std::vector<std::string>& sentences, std::string_view 
 
 /// True when the reply states at least half of the numbers (of two digits and more) that the explanation works out:
 /// those that the problem does not state. "We pass from 145 to 152" says of 150 what is wrong, whatever the words.
-/// False when the explanation works out none.
+/// False when the explanation works out none, and when the reply speaks of something else: where too few of its telling
+/// words are the problem's or the explanation's.
 bool names_derived_numbers(std::string_view problem, std::string_view explanation, std::string_view reply);
 
 /// True when a reply that gives no answer gives a reason of the explanation's kind: both say that something is not told
