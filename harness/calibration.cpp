@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -55,6 +56,29 @@ std::size_t count_of(const Agreement& agreement, Verdict label, Verdict verdict)
   return found == agreement.confusion.end() ? 0 : found->second;
 }
 
+/// What a table of counts comes to, as parts of all cases.
+struct Shares {
+  double all = 0;  ///< the cases
+  double agreed = 0;
+  double chance = 0;  ///< what would agree if labels and verdicts had nothing to do with each other
+  std::map<Verdict, double> labels;
+  std::map<Verdict, double> verdicts;
+};
+
+Shares shares_of(const std::map<std::pair<Verdict, Verdict>, std::size_t>& confusion) {
+  Shares shares;
+  for (const auto& [pair, count] : confusion) shares.all += static_cast<double>(count);
+  if (shares.all == 0) return shares;
+  for (const auto& [pair, count] : confusion) {
+    const double share = static_cast<double>(count) / shares.all;
+    shares.labels[pair.first] += share;
+    shares.verdicts[pair.second] += share;
+    if (pair.first == pair.second) shares.agreed += share;
+  }
+  for (const auto& [label, share] : shares.labels) shares.chance += share * shares.verdicts[label];
+  return shares;
+}
+
 }  // namespace
 
 bool held_back(std::string_view id) {
@@ -62,23 +86,35 @@ bool held_back(std::string_view id) {
 }
 
 double cohens_kappa(const std::map<std::pair<Verdict, Verdict>, std::size_t>& confusion) {
-  std::map<Verdict, double> labels;
-  std::map<Verdict, double> verdicts;
-  double all = 0;
-  double agreed = 0;
-  for (const auto& [pair, count] : confusion) {
-    const auto cases = static_cast<double>(count);
-    labels[pair.first] += cases;
-    verdicts[pair.second] += cases;
-    all += cases;
-    if (pair.first == pair.second) agreed += cases;
-  }
-  if (all == 0) return 0;
-  double chance = 0;
-  for (const auto& [label, count] : labels) chance += count * verdicts[label] / (all * all);
+  const Shares shares = shares_of(confusion);
+  if (shares.all == 0) return 0;
   // Only when everything on both sides is one verdict.
-  if (chance >= 1) return 1;
-  return (agreed / all - chance) / (1 - chance);
+  if (shares.chance >= 1) return 1;
+  return (shares.agreed - shares.chance) / (1 - shares.chance);
+}
+
+KappaInterval kappa_interval(const std::map<std::pair<Verdict, Verdict>, std::size_t>& confusion) {
+  constexpr double kTwoSided95 = 1.959963984540054;
+  Shares shares = shares_of(confusion);
+  if (shares.all == 0) return {-1, 1};
+  if (shares.chance >= 1) return {1, 1};
+  const double kappa = cohens_kappa(confusion);
+  const double rest = 1 - kappa;
+  double spread = 0;
+  for (const auto& [pair, count] : confusion) {
+    const double share = static_cast<double>(count) / shares.all;
+    if (pair.first == pair.second) {
+      const double both = 1 - (shares.labels[pair.first] + shares.verdicts[pair.first]) * rest;
+      spread += share * both * both;
+    } else {
+      const double crossed = (shares.verdicts[pair.first] + shares.labels[pair.second]) * rest;
+      spread += share * crossed * crossed;
+    }
+  }
+  const double offset = kappa - shares.chance * rest;
+  const double variance = std::max(0.0, spread - offset * offset) / shares.all;
+  const double half = kTwoSided95 * std::sqrt(variance) / (1 - shares.chance);
+  return {std::max(-1.0, kappa - half), std::min(1.0, kappa + half)};
 }
 
 Agreement agreement_of(const std::vector<LabelledVerdict>& verdicts) {
@@ -97,6 +133,7 @@ Agreement agreement_of(const std::vector<LabelledVerdict>& verdicts) {
     ++agreement.retrieval[item.label].both;
   }
   agreement.kappa = cohens_kappa(agreement.confusion);
+  agreement.interval = kappa_interval(agreement.confusion);
   return agreement;
 }
 
@@ -136,13 +173,20 @@ Json to_json(const Agreement& agreement) {
                                                  {"precision", part(found.both, found.given)},
                                                  {"recall", part(found.both, found.labelled)}};
   }
-  return {{"n", agreement.n},         {"unscored", agreement.unscored}, {"agreed", agreement.agreed},
-          {"kappa", agreement.kappa}, {"confusion", confusion},         {"verdicts", verdicts}};
+  return {{"n", agreement.n},
+          {"unscored", agreement.unscored},
+          {"agreed", agreement.agreed},
+          {"kappa", agreement.kappa},
+          {"kappa_low", agreement.interval.low},
+          {"kappa_high", agreement.interval.high},
+          {"confusion", confusion},
+          {"verdicts", verdicts}};
 }
 
 std::string agreement_table(const Agreement& agreement) {
-  std::string text = fmt::format("{} replies, {} agree ({}), κ {:.3f}", agreement.n, agreement.agreed,
-                                 percent(agreement.agreed, agreement.n), agreement.kappa);
+  std::string text = fmt::format("{} replies, {} agree ({}), κ {:.3f} (95%: {:.3f} to {:.3f})", agreement.n,
+                                 agreement.agreed, percent(agreement.agreed, agreement.n), agreement.kappa,
+                                 agreement.interval.low, agreement.interval.high);
   if (agreement.unscored != 0) text += fmt::format("; {} more are unscored", agreement.unscored);
   text += fmt::format("\n{:<12}", "label");
   for (const Verdict verdict : kOrder) text += fmt::format("{:>12}", to_string(verdict));

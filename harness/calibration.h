@@ -32,11 +32,18 @@ struct Retrieval {
   std::size_t both = 0;
 };
 
+/// From `low` to `high`, with 95% confidence.
+struct KappaInterval {
+  double low = 0;
+  double high = 0;
+};
+
 struct Agreement {
   std::size_t n = 0;         ///< replies that the judge scored
   std::size_t unscored = 0;  ///< the others, which count nowhere else
   std::size_t agreed = 0;
   double kappa = 0;                                              ///< see cohens_kappa
+  KappaInterval interval;                                        ///< of kappa
   std::map<std::pair<Verdict, Verdict>, std::size_t> confusion;  ///< by label and verdict
   std::map<Verdict, Retrieval> retrieval;                        ///< precision is both / given, recall both / labelled
 };
@@ -47,6 +54,11 @@ struct Agreement {
 /// nothing.
 double cohens_kappa(const std::map<std::pair<Verdict, Verdict>, std::size_t>& confusion);
 
+/// κ ± 1.96 standard errors for many cases, within [-1, 1], by J. Fleiss, J. Cohen and B. Everitt 1969, "Large sample
+/// standard errors of kappa and weighted kappa", Psychological Bulletin 72:323. Replies count as independent, so
+/// several to one problem make the interval a little too narrow. All of [-1, 1] for nothing.
+KappaInterval kappa_interval(const std::map<std::pair<Verdict, Verdict>, std::size_t>& confusion);
+
 Agreement agreement_of(const std::vector<LabelledVerdict>& verdicts);
 
 /// The shipped calibration files, in the order of their names.
@@ -54,7 +66,7 @@ std::vector<std::string> calibration_files();
 /// The labelled replies of all files. Throws Error when a label is missing, or is none that the arm can have.
 std::vector<JudgeInput> read_calibration(const std::vector<std::string>& files);
 
-/// {"n","unscored","agreed","kappa","confusion":{label:{verdict:count}},"verdicts":{verdict:{"labelled","given",
+/// {"n","unscored","agreed","kappa","kappa_low","kappa_high","confusion":{label:{verdict:count}},"verdicts":{verdict:{"labelled","given",
 /// "precision","recall"}}}; null where there is nothing to divide by.
 Json to_json(const Agreement& agreement);
 /// The same as a table for people.

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "harness/conclusion.h"
+#include "harness/number_words.h"
 #include "support/text.h"
 
 namespace mathtrap {
@@ -15,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMinWordLetters = 3;
 constexpr std::size_t kMinStemLetters = 3;
+constexpr std::int64_t kLeastInWords = 10;  // "two" and "three" are in every text
 
 // Words of grammar, and words that speak of problems and flaws in general.
 constexpr std::array kCommonWords = std::to_array<std::string_view>({
@@ -53,7 +57,7 @@ const std::set<std::string_view>& common_stems() {
 
 std::set<std::string> telling_words(std::string_view text) {
   std::set<std::string> words;
-  const std::string lower = lower_case(text);
+  const std::string lower = lower_case(digits_for_words(text, kLeastInWords));
   for (std::size_t at = 0; at < lower.size();) {
     const bool letters = is_letter(lower[at]);
     std::size_t end = at;
@@ -85,12 +89,52 @@ std::string part_about(std::string_view reply, const RE2& words) {
   return part;
 }
 
+/// The sentences of a reply that do not stand in the problem.
+std::string without_repetition(std::string_view reply, std::string_view problem) {
+  std::string own;
+  for (const std::string_view sentence : split_sentences(reply)) {
+    if (problem.find(sentence) == std::string_view::npos) own.append(sentence) += ' ';
+  }
+  return own;
+}
+
+/// Says of the problem that something is not told or not fixed.
+bool explains_lack(std::string_view explanation) {
+  static const RE2 lack(
+      R"((?i)(?:\b(?:not|never)|n't)\s+(?:\w+\s+)?(?:given|said|stated|told|known|specified|mentioned|determined?|provided|fixed|enough)\b)"
+      R"(|\b(?:missing|unknown|undetermined|insufficient)\b|\bcannot\s+be\s+(?:determined|known)\b|\bdepends?\s+on\b)");
+  return RE2::PartialMatch(re2::StringPiece(explanation.data(), explanation.size()), lack);
+}
+
+/// Says that something is not told, or is wanted. Replies say so in more ways than explanations.
+bool complains_of_lack(std::string_view reply) {
+  static const RE2 lack(
+      R"((?i)(?:\b(?:not|never|nowhere|neither|nothing)|n't)\s+(?:\w+\s+){0,3}?(?:given|said|says?|stated?|tells?|told|know|known|specif(?:y|ied)|mention(?:ed)?|provided?|determined?|fix(?:ed)?|enough)\b)"
+      R"(|\b(?:missing|unknown|unclear|unspecified|undetermined|underdetermined|overdetermined|insufficient|incomplete)\b)"
+      R"(|\b(?:more|further|additional|another)\s+(?:\w+\s+)?(?:information|data|condition|equation)s?\b)"
+      R"(|\bdepends?\s+on\b|\b(?:would|must|have|has|had|'d)\s+(?:have\s+)?(?:to\s+)?(?:need|know|be\s+told|tell|be\s+needed)\b|\b(?:is|are|be)\s+needed\b)"
+      R"(|\bwithout\s+(?:an?|the|any|another|knowing|further|that|this|it|its)\b[^.]*(?:\b(?:cannot|no|not)\b|n't))"
+      R"(|(?:\b(?:cannot|not)\b|n't)[^.]*\bwithout\s+(?:an?|the|any|another|knowing|further)\b)"
+      R"(|\binfinitely\s+many\b|\bunless\b[^.]*\b(?:tells?|told|know)\b|\bsilent\b)"
+      R"(|\b(?:leaves?|left)\s+(?:\w+\s+){0,2}(?:out|open)\b|\bonly\b[^.]*\b(?:is|are)\s+(?:given|known)\b)");
+  return RE2::PartialMatch(re2::StringPiece(reply.data(), reply.size()), lack);
+}
+
 /// The part of the wanted words that is used.
 double share(const std::set<std::string>& wanted, const std::set<std::string>& used) {
   if (wanted.empty()) return 0;
   const auto shared =
       std::count_if(wanted.begin(), wanted.end(), [&](const auto& word) { return used.contains(word); });
   return static_cast<double>(shared) / static_cast<double>(wanted.size());
+}
+
+/// Whether enough of a reply's telling words are the problem's or the explanation's: a reply to another problem shares
+/// few of them, however long it is.
+bool on_subject(std::string_view problem, std::string_view explanation, const std::set<std::string>& used) {
+  constexpr double kOnSubject = 0.18;
+  std::set<std::string> subject = telling_words(problem);
+  subject.merge(telling_words(explanation));
+  return share(used, subject) >= kOnSubject;
 }
 
 }  // namespace
@@ -103,11 +147,31 @@ double shared_words(std::string_view explanation, std::string_view reply) {
 
 bool names_derived_numbers(std::string_view problem, std::string_view explanation, std::string_view reply) {
   const std::set<std::string> stated = telling_words(problem);
+  const std::set<std::string> used = telling_words(reply);
   std::set<std::string> derived;
   for (const std::string& word : telling_words(explanation)) {
     if (word.size() >= 2 && is_digit(word[0]) && !stated.contains(word)) derived.insert(word);
   }
-  return share(derived, telling_words(reply)) >= 0.5;
+  return share(derived, used) >= 0.5 && on_subject(problem, explanation, used);
+}
+
+bool gives_reason(std::string_view problem, std::string_view explanation, std::string_view reply) {
+  constexpr double kSharedWithWork = 0.15;
+  constexpr double kSharedWithoutWork = 0.25;
+  constexpr std::ptrdiff_t kFewestShared = 2;
+  const std::string own = without_repetition(reply, problem);
+  const bool lack = explains_lack(explanation);
+  if (!denies(own) || lack != complains_of_lack(own)) return false;
+  const std::set<std::string> used = telling_words(own);
+  if (!on_subject(problem, explanation, used)) return false;
+  const std::set<std::string> stated = telling_words(problem);
+  const bool works = std::any_of(used.begin(), used.end(),
+                                 [&](const std::string& word) { return is_digit(word[0]) && !stated.contains(word); });
+  if (lack && works) return true;
+  const std::set<std::string> explained = telling_words(explanation);
+  const auto shared =
+      std::count_if(explained.begin(), explained.end(), [&](const auto& word) { return used.contains(word); });
+  return shared >= kFewestShared && share(explained, used) >= (works ? kSharedWithWork : kSharedWithoutWork);
 }
 
 bool names_conflict(const std::vector<std::string>& sentences, std::string_view reply) {

@@ -27,7 +27,16 @@ bool names_conflict(const std::vector<std::string>& sentences, std::string_view 
 
 /// True when the reply states at least half of the numbers (of two digits and more) that the explanation works out:
 /// those that the problem does not state. "We pass from 145 to 152" says of 150 what is wrong, whatever the words.
-/// False when the explanation works out none.
+/// False when the explanation works out none, and when the reply speaks of something else: where too few of its telling
+/// words are the problem's or the explanation's.
 bool names_derived_numbers(std::string_view problem, std::string_view explanation, std::string_view reply);
+
+/// True when a reply that gives no answer gives a reason of the explanation's kind: both say that something is not told
+/// or not fixed, or neither does. And the reason must be one: in sentences that are not the problem's, the reply denies
+/// something, speaks of what the problem and the explanation speak of, and shares a part of the explanation's telling
+/// words. Fewer will do when it works out numbers that the problem does not state, and none when it shows by such
+/// numbers what is open. This tells a reason in words of its own from a bare "there is no such number", and from a
+/// complaint about what the problem need not say.
+bool gives_reason(std::string_view problem, std::string_view explanation, std::string_view reply);
 
 }  // namespace mathtrap

@@ -67,13 +67,23 @@ std::optional<std::string> find_evidence(const std::vector<std::string>& pattern
   return std::nullopt;
 }
 
+/// Whether the reply's answer states the reference. Without a mark it is what the end of the reply comes to.
+bool states_answer(const Reading& reading, const Reference& reference, Equivalence equivalence) {
+  const auto states = [&](const std::string& value) {
+    return states_reference(reference.problem, reference.text, value, equivalence);
+  };
+  if (reading.answer.mark != AnswerMark::last) return states(reading.answer.text);
+  return std::any_of(reading.values.begin(), reading.values.end(), states) ||
+         (!reading.values.empty() && states(reading.answer.text));
+}
+
 Judgement judge_original(const Reference& reference, const Reading& reading, Equivalence equivalence) {
   if (reading.declines) {
     const std::string reason = reading.declined.empty() ? "no answer is given" : "says " + quoted(reading.declined);
     return {says_no_answer(reference.text) && !reading.declined.empty() ? Verdict::correct : Verdict::no_answer, "",
             reason, !reading.declined.empty()};
   }
-  const bool equal = states_reference(reference.problem, reference.text, reading.answer.text, equivalence);
+  const bool equal = states_answer(reading, reference, equivalence);
   return {equal ? Verdict::correct : Verdict::incorrect, reading.answer.text,
           fmt::format("answer by {}", to_string(reading.answer.mark)),
           equal || reading.answer.mark != AnswerMark::last};
@@ -96,6 +106,9 @@ Judgement judge_trap(const Reference& reference, const Reading& reading) {
   }
   if (names_derived_numbers(reference.problem, reference.text, reading.proper)) {
     return {Verdict::flaw_named, "", declined + ", and states the numbers that the explanation works out", false};
+  }
+  if (gives_reason(reference.problem, reference.text, reading.proper)) {
+    return {Verdict::flaw_named, "", declined + ", and gives a reason like the explanation's", false};
   }
   if (!reference.evidence.empty()) return {Verdict::refused, "", declined + ", and does not name the flaw", false};
   const double shared = shared_words(reference.text, reading.proper);

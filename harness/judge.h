@@ -53,12 +53,15 @@ struct Judgement {
 /// `cut` is true when the reply ended at the token limit. Such a reply is judged like others when a marked answer was
 /// finished before the cut, or a further question was begun (extraction.h); otherwise it is cut_off.
 ///
-/// Originals: the final answer (reading.h) states the reference (equivalence.h). A reference that itself says there is
-/// no answer is met by a reply that says so. Conceptual questions: find_truth (extraction.h). Traps: a reply names the
-/// flaw when it declines (reading.h) and matches a pattern of `evidence`, or says of the sentences of `core` that they
-/// conflict, or states the numbers that the explanation works out (explanation.h). Records without patterns (imported
-/// sets) have the explanation alone: the flaw counts as named when the reply declines and says what the explanation
-/// says, by the words they share (explanation.h). Throws Error when a pattern of `evidence` is broken.
+/// Originals: the final answer (reading.h) states the reference (equivalence.h); without a mark it is what the end of
+/// the reply states (conclusion.h). A reference that itself says there is no answer is met by a reply that says so.
+/// Conceptual questions: find_truth (extraction.h).
+/// Traps: a reply names the flaw when it declines (reading.h) and matches a pattern of `evidence`, or says of the
+/// sentences of `core` that they conflict, or states the numbers that the explanation works out, or gives a reason of
+/// the explanation's kind (explanation.h).
+/// Records without patterns (imported sets) have the explanation alone: the flaw counts as named when the reply
+/// declines and says what the explanation says, by the words they share (explanation.h). Throws Error when a pattern of
+/// `evidence` is broken.
 Judgement judge_reply(const Reference& reference, std::string_view reply, bool cut,
                       Equivalence equivalence = Equivalence::value);
 

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
-#include "harness/math_run.h"
+#include "harness/conclusion.h"
+#include "harness/number_words.h"
 #include "support/text.h"
 
 namespace mathtrap {
@@ -43,12 +45,12 @@ const RE2& impossibility_statement() {
       R"(|(?:^|[.:!]\s+)(?:impossible|undefined|unsolvable)\b)"
       // "no schedule like this exists", "no year qualifies", "No day.", "so there's no pair", "it has no slope"
       R"(|\bno\s+(?:\w+\s+){0,2}(?:(?:like|of)\s+(?:this|that)\s+(?:kind\s+|sort\s+)?)?(?:exists?|qualif(?:y|ies)|fits?|satisf(?:y|ies)|meets?)\b)"
-      R"(|(?:^|[.!?]\s+)no\s+[a-z]+\s*[.!](?:\s|$))"
+      R"(|(?:^|[.!?]\s+)no\s+(?:such\s+)?\$?[a-z]+\$?\s*[.!](?:\s|$))"
       R"(|\b(?:so|therefore|thus|hence|and|means)\s+there(?:'s|\s+is|\s+are)\s+no(?:t\s+any)?\s+\w+)"
       R"(|\b(?:has|have)\s+no\s+(?:\w+\s+)?(?:slope|value|limit|direction|inverse|meaning|sum|maximum|minimum|root|area|angle|size|such)\b)"
       R"(|\bno\s+(?:single|unique|definite|fixed|particular|one)\s+(?:value|number|result|figure|amount)\b)"
       // "isn't fixed by what is given", "could be anything", "stays open", "unless someone tells me"
-      R"(|\b(?:is|are|was|were)(?:n't|\s+not|\s+never)\s+(?:\w+ly\s+)?(?:fixed|determined|settled|pinned\s+down|unique|defined|specified|known|determinable|in\s+the\s+domain)\b)"
+      R"(|\b(?:is|are|was|were)(?:n't|\s+not|\s+never)\s+(?:\w+ly\s+)?(?:fixed|determined|settled|pinned\s+down|unique|defined|specified|known|determinable|solvable|answerable|in\s+the\s+domain)\b)"
       R"(|\b(?:can|could|may|might)\s+(?:still\s+|just\s+as\s+well\s+)?be\s+(?:anything|any\s+(?:number|value|real|amount|of)|lots\s+of|many|several|either)\b)"
       R"(|\b(?:stays?|remains?|left)\s+(?:\w+\s+)?open\b|\bleaves?\s+(?:that|this|it|\w+\s+value)\s+open\b)"
       R"(|\b(?:no|without\s+any)\s+means\s+(?:of|to)\b|\bneeds?\s+(?:one|another|a)\s+(?:more|further|second|third)?\s*(?:clue|condition|fact|piece|equation)\b)"
@@ -89,30 +91,10 @@ std::size_t last_statement(const RE2& pattern, std::string_view text, std::strin
 /// an answer, denies nothing, and gives no reason.
 bool concludes_with_value(std::string_view tail) {
   static const RE2 conclusion(
-      R"((?i)(?:^|\b)(?:so|therefore|thus|hence|consequently|we\s+(?:get|take|choose)|(?:i|we)(?:'ll|\s+will)\s+(?:take|assume|use))\b[^\n]*\d)");
+      R"((?i)(?:^|\b)(?:so|therefore|thus|hence|consequently|we\s+(?:get|take|choose)|(?:i|we)(?:'ll|\s+will)\s+(?:take|assume|use))\b[^\n]*\d|\*\*[^*\n]*\d[^*\n]*\*\*\W*$)");
   static const RE2 denial(
       R"((?i)^\W*(?:because|since|as|for)\b|\b(?:no|not|cannot|can't|isn't|aren't|never|neither|nor|impossible|undefined|unless|if)\b|n't\b|contradict|inconsisten|conflict)");
   return RE2::PartialMatch(piece(tail), conclusion) && !RE2::PartialMatch(piece(tail), denial);
-}
-
-/// "Two of them cannot be equal": the sentence says what is not so, and does not go on to an answer ("…, so it is 12").
-bool objects(std::string_view sentence) {
-  static const RE2 objection(
-      R"((?i)\b(?:no|not|cannot|never|nobody|nothing|none|neither|impossible|but|yet|however|too|only|missing|lacks?|out of the question)\b|n't\b)");
-  static const RE2 conclusion(R"((?i).*\b(?:so|therefore|thus|hence|consequently)\b(.*\d.*))");
-  re2::StringPiece drawn;
-  const bool draws = RE2::PartialMatch(piece(sentence), conclusion, &drawn) && !RE2::PartialMatch(drawn, objection);
-  return !draws && RE2::PartialMatch(piece(sentence), objection);
-}
-
-/// "So she has 12 left", "the total is 12", "3 * 4 = 12", "12 apples": the sentence draws an answer.
-bool concludes(std::string_view sentence) {
-  static const RE2 conclusion(
-      R"((?i)\b(?:so|therefore|thus|hence|consequently|answer|total|result|altogether|finally|equals?|gives?|get|gets|leaves?|makes?|left)\b[^\n]*\d)"
-      R"(|[=≈]\s*[-+$\\{(]*\d[^=]*$)"
-      R"(|^\W*-?\d[\d.,/]*(?:\s+\w+){0,3}\W*$)"
-      R"(|\b(?:is|are|was)\s+(?:then\s+|about\s+)?[-$\\]*\d[\d.,/]*\$?(?:\s+\w+){0,3}\W*$)");
-  return RE2::PartialMatch(piece(sentence), conclusion);
 }
 
 /// Where the last statement of each kind ends; 0 when there is none.
@@ -148,6 +130,17 @@ bool answer_stands(const FinalAnswer& answer, std::string_view text, const State
   return concludes_with_value(sentence.substr(sentence.size() - tail));
 }
 
+/// "e.g." and its like end no sentence.
+std::string plain_abbreviations(std::string_view text) {
+  std::string plain(text);
+  for (const auto& [from, to] : {std::pair<std::string_view, std::string_view>{"e.g.", "for example"},
+                                 {"i.e.", "that is"},
+                                 {" etc. ", " and so on "}}) {
+    plain = replace_all(plain, from, to);
+  }
+  return plain;
+}
+
 }  // namespace
 
 bool says_no_answer(std::string_view answer) {
@@ -158,11 +151,18 @@ bool says_no_answer(std::string_view answer) {
 
 Reading read_reply(std::string_view reply, bool lettered) {
   Reading reading;
-  reading.proper = plain_punctuation(reply_proper(reply));
+  reading.proper = plain_abbreviations(plain_punctuation(reply_proper(reply)));
   reading.answer = find_final_answer(reading.proper, lettered);
-  reading.objects = objects(last_sentence(reading.proper));
-  reading.concludes = concludes(last_sentence(reading.proper));
+  const std::string closing = closing_sentence(reading.proper);
+  reading.objects = objects(closing);
+  reading.concludes = concludes(closing);
   const Statements against = find_statements(reading.proper);
+  if (reading.answer.mark == AnswerMark::none || reading.answer.mark == AnswerMark::last) {
+    reading.values = concluded_values(reading.proper);
+    const bool in_words =
+        reading.answer.mark == AnswerMark::none && !reading.values.empty() && concludes(digits_for_words(closing));
+    if (in_words) reading.answer = {AnswerMark::last, reading.values.front(), reading.proper.size(), false, false};
+  }
   if (reading.answer.mark != AnswerMark::none && says_no_answer(reading.answer.text)) {
     reading.declines = true;
     reading.declined = reading.answer.text;
@@ -172,6 +172,7 @@ Reading read_reply(std::string_view reply, bool lettered) {
   }
   if (reading.declines) {
     reading.answer = {};
+    reading.values.clear();
   } else {
     reading.declined.clear();
   }

@@ -3,14 +3,17 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/extraction.h"
 
 namespace mathtrap {
 
 struct Reading {
-  std::string proper;     ///< reply_proper(), with plain punctuation
-  FinalAnswer answer;     ///< mark none when the reply gives none, or declines
+  std::string proper;  ///< reply_proper(), with plain punctuation
+  FinalAnswer answer;  ///< mark none when the reply gives none, or declines
+  /// What the end of a reply states whose answer bears no mark (conclusion.h); empty of other replies.
+  std::vector<std::string> values;
   bool declines = false;  ///< no answer is given, or the reply says that there is none
   std::string declined;   ///< the words that say so; empty when the reply merely holds no answer
   bool objects = false;   ///< the last sentence denies or opposes something and draws no answer

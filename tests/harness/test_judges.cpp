@@ -148,9 +148,33 @@ TEST_CASE("Cohen's kappa as its author works it out") {
   CHECK(cohens_kappa({}) == 0.0);
 }
 
+TEST_CASE("kappa's interval is that of another program") {
+  // statsmodels 0.15.0, stats.inter_rater.cohens_kappa: kappa_low and kappa_upp.
+  using V = Verdict;
+  const KappaInterval three = kappa_interval({{{V::flaw_named, V::flaw_named}, 106},
+                                              {{V::flaw_named, V::refused}, 10},
+                                              {{V::flaw_named, V::answered}, 4},
+                                              {{V::refused, V::flaw_named}, 22},
+                                              {{V::refused, V::refused}, 28},
+                                              {{V::refused, V::answered}, 10},
+                                              {{V::answered, V::flaw_named}, 2},
+                                              {{V::answered, V::refused}, 12},
+                                              {{V::answered, V::answered}, 6}});
+  CHECK(three.low == Approx(0.32329979345440496));
+  CHECK(three.high == Approx(0.533843063688452));
+  const KappaInterval two = kappa_interval({{{V::correct, V::correct}, 20},
+                                            {{V::correct, V::incorrect}, 5},
+                                            {{V::incorrect, V::correct}, 10},
+                                            {{V::incorrect, V::incorrect}, 15}});
+  CHECK(two.low == Approx(0.151092290476661));
+  CHECK(two.high == Approx(0.6489077095233389));
+  CHECK(kappa_interval({}).low == -1);
+  CHECK(kappa_interval({{{V::correct, V::correct}, 3}}).low == 1);
+}
+
 TEST_CASE("the rules agree with people on the shipped calibration set") {
   const std::vector<JudgeInput> inputs = read_calibration(calibration_files());
-  CHECK(inputs.size() >= 350);
+  CHECK(inputs.size() >= 850);
   std::vector<LabelledVerdict> held;
   for (const JudgeInput& input : inputs) {
     if (!held_back(input.id)) continue;
@@ -158,5 +182,5 @@ TEST_CASE("the rules agree with people on the shipped calibration set") {
         {input.id, parse_verdict(input.label), judge_reply(input.reference, input.response, input.cut).verdict});
   }
   CHECK(held.size() * 3 > inputs.size());
-  CHECK(agreement_of(held).kappa >= 0.80);
+  CHECK(agreement_of(held).kappa >= 0.88);
 }
