@@ -203,19 +203,23 @@ void report_documents(const Sets& sets, const std::string& output) {
   if (!lines.empty()) write_file_atomically(fs::path(output) / "left_out.jsonl", lines);
 }
 
+at::ScalarType written_type(const TrainingOptions& options) {
+  return options.dtype == "f32" ? at::kFloat : at::kBFloat16;
+}
+
 void write_model(const TrainingOptions& options, const Network& network, const std::string& tokenizer_model) {
   Checkpoint checkpoint;
   checkpoint.config = network.config;
   checkpoint.tokenizer_model = tokenizer_model;
   for (const auto& [name, weight] : named_weights(network)) {
-    checkpoint.tensors[name] = weight.detach().to(options.dtype == "f32" ? at::kFloat : at::kBFloat16);
+    checkpoint.tensors[name] = weight.detach().to(written_type(options));
   }
   write_hugging_face_folder(options.output, checkpoint);
 }
 
 void write_result(const TrainingOptions& options, const Network& network, const std::string& tokenizer_model) {
   if (!options.adapter) return write_model(options, network, tokenizer_model);
-  write_adapter(options.output, {*options.adapter, options.from, network.updates});
+  write_adapter(options.output, {*options.adapter, options.from, network.updates}, written_type(options));
 }
 
 /// Pieces as they follow each other, with the control tokens that are no text.

@@ -172,13 +172,13 @@ Adapter read_adapter(const std::string& folder, const ModelConfig& config) {
   return adapter;
 }
 
-void write_adapter(const std::string& folder, const Adapter& adapter) {
+void write_adapter(const std::string& folder, const Adapter& adapter, at::ScalarType type) {
   const fs::path to(folder);
   std::error_code error;
   fs::create_directories(to, error);
   if (error) fail({folder, 0, ""}, fmt::format("cannot make the folder: {}", error.message()));
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& [name, tensor] : named_updates(adapter.updates)) tensors[kPrefix + name] = tensor.detach();
+  for (const auto& [name, tensor] : named_updates(adapter.updates)) tensors[kPrefix + name] = tensor.detach().to(type);
   write_safetensors(to / kWeightsName, tensors, {{"format", "pt"}});
   Json json = {{"peft_type", "LORA"},
                {"task_type", "CAUSAL_LM"},

@@ -32,8 +32,8 @@ std::vector<std::pair<std::string, at::Tensor>> named_updates(const std::vector<
 /// of a wrong shape, or of a layer that the model does not have.
 Adapter read_adapter(const std::string& folder, const ModelConfig& config);
 
-/// Writes a folder as PEFT does. Files appear whole or not, adapter_config.json last.
-void write_adapter(const std::string& folder, const Adapter& adapter);
+/// Writes a folder as PEFT does, with weights of this type. Files appear whole or not, adapter_config.json last.
+void write_adapter(const std::string& folder, const Adapter& adapter, at::ScalarType type);
 
 /// Adds the updates to the checkpoint's weights; those that change become f32.
 void merge_adapter(Checkpoint& checkpoint, const Adapter& adapter);

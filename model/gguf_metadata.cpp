@@ -29,6 +29,8 @@ class Metadata {
     return fmt::format("{}.{}", text_or("general.architecture", ""), name);
   }
 
+  bool has(const std::string& key) const { return values_.contains(key); }
+
   /// Nothing when the key is absent.
   template <typename T>
   const T* find(const std::string& key, const char* wanted) const {
