@@ -137,7 +137,8 @@ class PlainModel {
 
   std::pair<at::Tensor, at::Tensor> rotation(std::int64_t length) const {
     const std::int64_t half = network_.config.head_dim / 2;
-    const at::Tensor powers = at::arange(half, at::kFloat) * (-std::log(network_.config.rope_theta) / static_cast<double>(half));
+    const at::Tensor powers =
+        at::arange(half, at::kFloat) * (-std::log(network_.config.rope_theta) / static_cast<double>(half));
     const at::Tensor angles = at::outer(at::arange(length, at::kFloat), powers.exp());
     const at::Tensor both = at::cat({angles, angles}, 1);
     return {both.cos(), both.sin()};

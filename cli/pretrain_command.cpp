@@ -29,7 +29,8 @@ int run(CommandOptions& options, const CommonOptions& common) {
 
 void add_model_flags(CLI::App& command, TrainingOptions& training) {
   const std::string group = "Model";
-  command.add_option("--tokenizer", training.tokenizer, "SentencePiece model or tokenizer.json, for a new model")->group(group);
+  command.add_option("--tokenizer", training.tokenizer, "SentencePiece model or tokenizer.json, for a new model")
+      ->group(group);
   command.add_option("--from", training.from, "Model to train on instead")->group(group);
   NewModel& shape = training.shape;
   command.add_option("--hidden", shape.hidden_size, "Width of a new model")->capture_default_str()->group(group);

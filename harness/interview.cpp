@@ -198,9 +198,8 @@ class Interview {
         request.options.seed = plan_.questions[index].seeds[vote];
         if (second) {
           const Question& question = plan_.questions[index];
-          request.prompt =
-              render_follow_up(plan_.form, intervention_of(index), {question.request.prompt, question.conversation},
-                               votes[vote].first_reply);
+          request.prompt = render_follow_up(plan_.form, intervention_of(index),
+                                            {question.request.prompt, question.conversation}, votes[vote].first_reply);
         }
         turns.push_back({index, vote, std::move(request)});
       }

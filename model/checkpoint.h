@@ -40,8 +40,8 @@ Checkpoint read_adapted(const std::string& adapter, const std::string& base);
 /// in one file or in the shards that an index names.
 std::map<std::string, at::Tensor> read_weights(const std::string& folder);
 
-/// Writes a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.model or tokenizer.json. Files appear whole or not;
-/// config.json, without which it is no checkpoint, last.
+/// Writes a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.model or tokenizer.json. Files
+/// appear whole or not; config.json, without which it is no checkpoint, last.
 void write_hugging_face_folder(const std::string& folder, const Checkpoint& checkpoint);
 
 }  // namespace mathtrap

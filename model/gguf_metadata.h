@@ -12,7 +12,8 @@ namespace mathtrap {
 /// where there is no tensor for it. Throws Error naming the metadata key.
 ModelConfig read_gguf_config(const GgufHeader& header, const std::string& path);
 
-/// The vocabulary as a serialised SentencePiece model, or as a tokenizer.json where it is of byte pairs. Throws Error naming the metadata key.
+/// The vocabulary as a serialised SentencePiece model, or as a tokenizer.json where it is of byte pairs. Throws Error
+/// naming the metadata key.
 std::string read_gguf_vocabulary(const GgufHeader& header, const std::string& path);
 
 }  // namespace mathtrap
