@@ -139,7 +139,8 @@ std::string right_side_of_definition(const std::string& text) {
   const std::size_t equals = text.rfind('=');
   if (equals == std::string::npos || equals + 1 == text.size()) return text;
   const std::string left = text.substr(0, equals);
-  const bool several = left.find('=') != std::string::npos && left.find(',') != std::string::npos;
+  static const RE2 joined(R"((?i)[,;]|\s(?:and|or)\s)");
+  const bool several = left.find('=') != std::string::npos && RE2::PartialMatch(left, joined);
   if (several) return text;  // "x = 1, y = 2" is a list
   std::string right(trim_blanks(std::string_view(text).substr(equals + 1)));
   const std::size_t first = left.find('=');

@@ -1,5 +1,6 @@
 #include "harness/relation.h"
 
+#include <fmt/format.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -45,12 +46,21 @@ bool has_symbol(const MathExpression& e) {
   return e.kind == Kind::symbol || std::any_of(e.parts.begin(), e.parts.end(), has_symbol);
 }
 
+/// "xy": coordinates multiplied.
+bool is_product(std::string_view side) {
+  static const RE2 of_coordinates(R"(\s*[xyz]{2,3}\s*)");
+  return RE2::FullMatch(re2::StringPiece(side.data(), side.size()), of_coordinates);
+}
+
 /// "AB", "sum", "f(x)", "P(A)": what is defined, not computed with. "xy" is a product.
 bool is_name(std::string_view side) {
   static const RE2 name(R"(\s*(?:[A-Za-z]{2,}|[A-Za-z]'?\s*\([A-Za-z,\s]*\)|[A-Za-z]')\s*)");
-  static const RE2 of_coordinates(R"(\s*[xyz]{2,3}\s*)");
-  const re2::StringPiece text(side.data(), side.size());
-  return RE2::FullMatch(text, name) && !RE2::FullMatch(text, of_coordinates);
+  return RE2::FullMatch(re2::StringPiece(side.data(), side.size()), name) && !is_product(side);
+}
+
+/// Letters alone are words to the parser, unless they are put in parentheses.
+std::optional<MathExpression> parse_side(const std::string& side) {
+  return parse_math_expression(is_product(side) ? fmt::format("({})", trim_blanks(side)) : side);
 }
 
 MathExpression difference(MathExpression a, MathExpression b) {
@@ -80,8 +90,8 @@ std::optional<RelationSides> split_relation(std::string_view text) {
 std::optional<Relation> parse_relation(std::string_view text) {
   const std::optional<RelationSides> written = split_relation(text);
   if (!written || written->signs.size() != 1 || is_name(written->sides.front())) return std::nullopt;
-  std::optional<MathExpression> left = parse_math_expression(written->sides[0]);
-  std::optional<MathExpression> right = left ? parse_math_expression(written->sides[1]) : std::nullopt;
+  std::optional<MathExpression> left = parse_side(written->sides[0]);
+  std::optional<MathExpression> right = left ? parse_side(written->sides[1]) : std::nullopt;
   if (!right || (!has_symbol(*left) && !has_symbol(*right))) return std::nullopt;
   const std::string& sign = written->signs.front();
   if (sign == "!=") return std::nullopt;
