@@ -43,11 +43,12 @@ std::string composition_row(const Composition& composition) {
                      kind_of(composition), kind_of(composition)) +
          html_cell(std::to_string(composition.items), true) +
          html_cell(fmt::format("{} ({})", composition.owned.successes, percent(composition.owned.value)), true) +
-         html_cell(fmt::format("<b>{}</b>", accuracy_text(composition.composed)), true) +
-         html_cell(accuracy_bar(composition.composed), false) +
+         html_cell(fmt::format("<b>{}</b>{}", accuracy_text(composition.composed), accuracy_bar(composition.composed)),
+                   true) +
          html_cell(accuracy_text(composition.composed_unowned), true) +
          html_cell(percent(composition.trap.value), true) + html_cell(percent(composition.independent), true) +
-         html_cell(gap_bar(composition), false) + html_cell(points_text(composition.gap, composition.gap_ci95), true) +
+         html_cell(fmt::format("<b>{}</b>{}", points_text(composition.gap, composition.gap_ci95), gap_bar(composition)),
+                   true) +
          "</tr>";
 }
 
@@ -117,11 +118,9 @@ std::string composition_section(const Results& results) {
                                                                         {"items", true},
                                                                         {"owns both", true},
                                                                         {"composes, of the owned (95%)", true},
-                                                                        {""},
                                                                         {"of the others", true},
                                                                         {"trap", true},
                                                                         {"if independent", true},
-                                                                        {""},
                                                                         {"gap (95%)", true}});
   std::size_t left_out = 0;
   for (const Composition& composition : results.compositions) {
