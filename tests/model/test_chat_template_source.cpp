@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/chat_template_source.h"
+#include "model/checkpoint.h"
 #include "support/error.h"
 #include "support/files.h"
 #include "tests/catch.h"
