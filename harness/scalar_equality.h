@@ -9,7 +9,7 @@ namespace mathtrap {
 /// What one comparison of two answers may cost. It is counted, not timed: a clock would make verdicts depend on how
 /// busy a machine is. Where it is used up, texts alone decide.
 struct ComparisonBudget {
-  int scalars = 2000;  ///< comparisons of scalars, of about 0.1 ms
+  int scalars = 1000;  ///< comparisons of scalars, each well below a millisecond
 
   bool spend_scalar() { return --scalars >= 0; }
 };
