@@ -154,6 +154,11 @@ std::vector<Value> elements(const Call& call) {
   return elements_of(call.value);
 }
 
+/// What the filters that take one item after the other take: of none, false and 0, nothing.
+std::vector<Value> elements_or_none(const Call& call) {
+  return is_true(call.value) ? elements(call) : std::vector<Value>{};
+}
+
 Value filter_join(const Call& call) {
   const auto bound = call.bound({"d", "attribute"});
   const std::string separator = text_or(bound[0], "");
@@ -209,7 +214,7 @@ Value filter_select(const Call& call) {
   }
   const Arguments rest{std::move(given), call.arguments.named};
   std::vector<Value> chosen;
-  for (const Value& each : elements(call)) {
+  for (const Value& each : elements_or_none(call)) {
     const Value looked_at = by_attribute ? at_path(each, path, call.work) : each;
     const bool holds = test ? apply_test(*test, looked_at, rest, call.work) : is_true(looked_at);
     if (holds == wanted) chosen.push_back(each);
@@ -222,7 +227,7 @@ Value filter_map(const Call& call) {
   if (call.arguments.positional.empty()) {
     const auto bound = bind_arguments(call.arguments, {"", "attribute", "default"}, "map");
     if (bound[1] == nullptr) throw Failure("the filter map needs a filter or an attribute");
-    for (const Value& each : elements(call)) {
+    for (const Value& each : elements_or_none(call)) {
       const Value found = at_path(each, to_text(*bound[1]), call.work);
       mapped.push_back(is_undefined(found) && bound[2] != nullptr ? *bound[2] : found);
     }
@@ -230,7 +235,7 @@ Value filter_map(const Call& call) {
     Arguments rest = call.arguments;
     const std::string filter = to_text(rest.positional.front());
     rest.positional.erase(rest.positional.begin());
-    for (const Value& each : elements(call)) mapped.push_back(apply_filter(filter, each, rest, call.work));
+    for (const Value& each : elements_or_none(call)) mapped.push_back(apply_filter(filter, each, rest, call.work));
   }
   return make_list(std::move(mapped), Sequence::generator);
 }
