@@ -42,8 +42,8 @@ Interval wilson_interval(double proportion, double n);
 /// small: zero when there are none. So deff is estimated with half a cluster of right replies and half a cluster of
 /// wrong ones beside the data, as one adds half a success to a small table. Where the data say nothing the variants
 /// count as one reply, and where they say much the additions weigh nothing. Weak: where few replies
-/// are right, or few wrong (accuracies within 10 points of 0 or 1 with 40 originals, within 3 with 100), intervals cover
-/// 97 to 99%: too wide.
+/// are right, or few wrong (accuracies within 10 points of 0 or 1 with 40 originals, within 3 with 100), intervals
+/// cover 97 to 99%: too wide.
 Proportion proportion_of(std::span<const Outcome> outcomes);
 
 /// Correlation of two means over the clusters that both have, -1 to 1; 0 where one of them has no spread.
