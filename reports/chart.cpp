@@ -29,8 +29,8 @@ constexpr double kDodge = 3;          // moves series aside, so that intervals d
 /// Two colours a series, for light and dark: Okabe and Ito's, told apart by colour-blind readers, made lighter for
 /// dark.
 constexpr std::string_view kStyle = R"(<style>
-.chart { --ink: #1d2129; --faint: #626a76; --grid: #dfdcd3; --s0: #0064a4; --s1: #b34a00; --s2: #00795a; --s3: #a13d77; --s4: #7a6400; --s5: #2f7fb0; --s6: #1d2129; --s7: #6b5bb5; font: 13px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-@media (prefers-color-scheme: dark) { .chart { --ink: #e7e9ec; --faint: #9aa3b0; --grid: #333942; --s0: #6cb8f0; --s1: #f09a55; --s2: #3ccaa0; --s3: #e79ac6; --s4: #d9c04a; --s5: #9ad4f5; --s6: #e7e9ec; --s7: #b7aaf2; } }
+.chart { --paper: #fbfaf7; --ink: #1d2129; --faint: #626a76; --grid: #dfdcd3; --s0: #0064a4; --s1: #b34a00; --s2: #00795a; --s3: #a13d77; --s4: #7a6400; --s5: #2f7fb0; --s6: #1d2129; --s7: #6b5bb5; background: var(--paper); font: 13px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+@media (prefers-color-scheme: dark) { .chart { --paper: #15181d; --ink: #e7e9ec; --faint: #9aa3b0; --grid: #333942; --s0: #6cb8f0; --s1: #f09a55; --s2: #3ccaa0; --s3: #e79ac6; --s4: #d9c04a; --s5: #9ad4f5; --s6: #e7e9ec; --s7: #b7aaf2; } }
 .chart text { fill: var(--ink); } .chart .faint { fill: var(--faint); } .chart .grid { stroke: var(--grid); stroke-width: 1; }
 .chart .line { fill: none; stroke-width: 2; } .chart .interval { fill: none; stroke-width: 1.3; } .chart .mark { stroke-width: 1.5; }
 )";

@@ -39,10 +39,9 @@ std::string gap_bar(const Composition& composition) {
 }
 
 std::string composition_row(const Composition& composition) {
-  return fmt::format("<tr><td>{}</td><td><span class=\"kind {}\">{}</span></td>", escape_html(composition.intervention),
+  return fmt::format("<tr><td>{} <span class=\"kind {}\">{}</span></td>", escape_html(composition.intervention),
                      kind_of(composition), kind_of(composition)) +
-         html_cell(std::to_string(composition.items), true) +
-         html_cell(fmt::format("{} ({})", composition.owned.successes, percent(composition.owned.value)), true) +
+         html_cell(fmt::format("{} of {}", composition.owned.successes, composition.items), true) +
          html_cell(fmt::format("<b>{}</b>{}", accuracy_text(composition.composed), accuracy_bar(composition.composed)),
                    true) +
          html_cell(accuracy_text(composition.composed_unowned), true) +
@@ -114,10 +113,8 @@ std::string comparisons_section(const std::string& title, std::span<const NamedC
 std::string composition_section(const Results& results) {
   if (results.compositions.empty()) return {};
   std::string html = "<h2>Composition, item by item</h2>" + table_head({{"intervention"},
-                                                                        {"kind"},
-                                                                        {"items", true},
                                                                         {"owns both", true},
-                                                                        {"composes, of the owned (95%)", true},
+                                                                        {"composes of these (95%)", true},
                                                                         {"of the others", true},
                                                                         {"trap", true},
                                                                         {"if independent", true},
@@ -148,13 +145,12 @@ std::string epochs_section(const Results& results) {
                                                              {"mean (95%)", true},
                                                              {""},
                                                              {"majority (95%)", true},
-                                                             {""},
                                                              {"pass@k"}});
   for (const EpochResults& epochs : results.epochs) {
     html += fmt::format("<tr><td>{}</td><td>{}</td>", to_string(epochs.arm), escape_html(epochs.intervention)) +
             html_cell(std::to_string(epochs.epochs), true) + html_cell(accuracy_text(epochs.mean), true) +
             html_cell(accuracy_bar(epochs.mean), false) + html_cell(accuracy_text(epochs.majority), true) +
-            html_cell(accuracy_bar(epochs.majority), false) + html_cell(pass_text(epochs), false) + "</tr>";
+            html_cell(pass_text(epochs), false) + "</tr>";
   }
   return html + kTableEnd +
          "<p class=\"sub\">Majority: questions of which more than half of the replies are right. pass@k: the chance "
