@@ -357,10 +357,10 @@ class Evaluation {
   }
 
   Value evaluate_binary(const Expression& expression) {
-    const Value left = evaluate(expression.operands.front());
+    Value left = evaluate(expression.operands.front());
     if (expression.name == "and" && !is_true(left)) return left;
     if (expression.name == "or" && is_true(left)) return left;
-    const Value right = evaluate(expression.operands.back());
+    Value right = evaluate(expression.operands.back());
     if (expression.name == "and" || expression.name == "or") return right;
     at_ = expression.at;
     return calculate(expression.name, left, right, work_);

@@ -67,7 +67,7 @@ std::string json_quoted(const std::string& text) {
 
 void write_json(const Value& value, int indent, int level, std::string& to) {
   const auto new_line = [&](int depth) {
-    if (indent >= 0) to.append(1, '\n').append(static_cast<std::size_t>(indent * depth), ' ');
+    if (indent >= 0) to.append(1, '\n').append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(depth), ' ');
   };
   const char* separator = indent >= 0 ? "," : ", ";
   if (const std::string* text = text_of(value)) {
