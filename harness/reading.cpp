@@ -159,6 +159,8 @@ Reading read_reply(std::string_view reply, bool lettered) {
   const Statements against = find_statements(reading.proper);
   if (reading.answer.mark == AnswerMark::none || reading.answer.mark == AnswerMark::last) {
     reading.values = concluded_values(reading.proper);
+    // A choice that is named last is what a reply comes to, though it is no value.
+    if (lettered && reading.answer.mark == AnswerMark::last) reading.values.push_back(reading.answer.text);
     const bool in_words =
         reading.answer.mark == AnswerMark::none && !reading.values.empty() && concludes(digits_for_words(closing));
     if (in_words) reading.answer = {AnswerMark::last, reading.values.front(), reading.proper.size(), false, false};

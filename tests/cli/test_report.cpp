@@ -17,7 +17,7 @@ namespace {
 
 /// A run as it lies in its folder, of which `right` of 10 traps are seen through.
 fs::path stored_run(const std::string& name, int right) {
-  const fs::path folder = fresh_folder(name);
+  fs::path folder = fresh_folder(name);
   const Json run = {{"model", {{"name", name}}}, {"dataset", {{"name", "d"}, {"sha256", "x"}}}};
   write_file_atomically(folder / "run.json", run.dump());
   std::string lines;

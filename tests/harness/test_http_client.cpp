@@ -187,7 +187,7 @@ TEST_CASE("what is no HTTP, cut or late is told apart") {
   CHECK(reply_to(kHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nabc").outcome == HttpOutcome::cut);
   for (const std::string& bytes :
        {std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("HTTP/9.9 200 OK\r\n\r\n{}"),
-        kHead + std::string("X: a\0b\r\n\r\n{}", 13), kHead + "Content-Length: -5\r\n\r\n{}"}) {
+        kHead + "X: a" + std::string(1, '\0') + "b\r\n\r\n{}", kHead + "Content-Length: -5\r\n\r\n{}"}) {
     CAPTURE(bytes);
     CHECK(reply_to(bytes).outcome == HttpOutcome::malformed);
   }
