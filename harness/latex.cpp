@@ -138,7 +138,7 @@ std::string right_side_of_definition(const std::string& text) {
   static const RE2 arithmetic(R"((?:[\d\s.,+\-*/(){}x%]|\\times|\\cdot|\\div|\\frac)*)");
   const std::size_t equals = text.rfind('=');
   if (equals == std::string::npos || equals + 1 == text.size()) return text;
-  const std::string left = text.substr(0, equals);
+  std::string left = text.substr(0, equals);
   static const RE2 joined(R"((?i)[,;]|\s(?:and|or)\s)");
   const bool several = left.find('=') != std::string::npos && RE2::PartialMatch(left, joined);
   if (several) return text;  // "x = 1, y = 2" is a list
