@@ -79,7 +79,7 @@ TEST_CASE("eval asks a server, and its replies replayed give the same results") 
   CHECK(server.total == 18);
 }
 
-TEST_CASE("--predict-only stores replies that judge gives the verdicts of a whole run") {
+TEST_CASE("replies that --predict-only stores get the verdicts of a whole run from judge") {
   TestServer server(answer);
   const fs::path folder = fresh_folder("predicted");
   const Outcome predicted = run(evaluation(server.name(), folder / "run", {"--predict-only", "--json"}));
