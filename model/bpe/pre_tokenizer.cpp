@@ -14,6 +14,9 @@ template <typename... Calls>
 struct Overloaded : Calls... {
   using Calls::operator()...;
 };
+// C++20 deduces this by itself; clang 14 does not.
+template <typename... Calls>
+Overloaded(Calls...) -> Overloaded<Calls...>;
 
 void split_by_pattern(SplitPattern pattern, std::string_view text, const Take& take) {
   while (!text.empty()) {
