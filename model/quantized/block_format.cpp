@@ -9,18 +9,19 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
 namespace mathtrap {
 namespace {
 
-constexpr int kBlock = 32;
+constexpr std::ptrdiff_t kBlock = 32;
 constexpr int kHalfBlock = kBlock / 2;
 constexpr int kSuperBlock = 256;  // of the formats whose names end in K: blocks of 16 or 32 with scales of their own
-constexpr int kPart = 16;
+constexpr std::ptrdiff_t kPart = 16;
 constexpr int kParts = kSuperBlock / kPart;
-constexpr int kHalfBytes = 2;
+constexpr std::ptrdiff_t kHalfBytes = 2;
 constexpr int kFourBits = 0xF;
 
 float read_half(const std::uint8_t* bytes) {
@@ -96,7 +97,7 @@ struct PackedBits {
 /// Part `part` of 16 integers of two bits. Of each 128, 32 bytes hold the first 32 in their lowest bits, the next 32 in
 /// the bits above, and so on.
 PackedBits two_bits(const std::uint8_t* packed, int part) {
-  return {packed + part / 8 * 32 + part % 2 * kPart, part % 8 / 2 * 2, 3};
+  return {packed + kBlock * (part / 8) + kPart * (part % 2), part % 8 / 2 * 2, 3};
 }
 
 /// 16 bytes of scale and minimum, four bits each, one of each part; 64 bytes of two bits; scales of both.
@@ -173,7 +174,7 @@ void dequantise_q6_k(const std::uint8_t* block, float* values) {
   const float scale = read_half(scales + 16);
   for (int part = 0; part < kParts; ++part, values += kPart) {
     const float own_scale = scale * static_cast<float>(static_cast<std::int8_t>(scales[part]));
-    const PackedBits low = {block + part / 8 * 64 + part % 4 * kPart, part % 8 / 4 * 4, kFourBits};
+    const PackedBits low = {block + 2 * kBlock * (part / 8) + kPart * (part % 4), part % 8 / 4 * 4, kFourBits};
     const PackedBits high = two_bits(upper, part);
     for (int i = 0; i < kPart; ++i) values[i] = own_scale * static_cast<float>((low[i] | high[i] << 4) - 32);
   }

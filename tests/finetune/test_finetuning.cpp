@@ -98,7 +98,7 @@ TEST_CASE("epochs are passes over the documents, and a step may be made of so ma
   options.step_documents = 4;
   options.batch_tokens = 100;  // two documents at most
   const TrainingResult result = train(options);
-  CHECK(result.spent.documents == 3 * 8);
+  CHECK(result.spent.documents == 24);
   CHECK(result.spent.steps == 6);
   for (const Json& line : setting.log("model")) {
     CHECK(line["documents"].get<int>() == 4 * line["step"].get<int>());
@@ -164,7 +164,7 @@ TEST_CASE("the finished model is that of the lowest held-out loss, also after an
   early.patience = 3;
   const TrainingResult stopped = train(early);
   CHECK(stopped.finished);
-  CHECK(stopped.spent.steps == stopped.best_step + 3 * 5);
+  CHECK(stopped.spent.steps == stopped.best_step + 15);
   CHECK(stopped.best_step == lowest_step);
 }
 
