@@ -103,7 +103,7 @@ struct ArchitectureDefaults {
 
 constexpr ArchitectureDefaults kArchitectures[] = {
     {Architecture::llama, "llama", "LlamaForCausalLM", 0, 2048, 0, 0, 1, 2},
-    {Architecture::mistral, "mistral", "MistralForCausalLM", 8, 4096 * 32, 4096, 0, 1, 2},
+    {Architecture::mistral, "mistral", "MistralForCausalLM", 8, 131072, 4096, 0, 1, 2},
     {Architecture::qwen2, "qwen2", "Qwen2ForCausalLM", 32, 32768, 4096, 28, -1, -1},
 };
 
