@@ -13,6 +13,7 @@
 #include <limits>
 #include <vector>
 
+#include "bench/llama_shape.h"
 #include "model/network.h"
 #include "model/runtime.h"
 #include "model/scheduler/forward.h"
@@ -27,21 +28,6 @@ struct Shape {
   std::int64_t batch_tokens;  ///< of a training step
   std::int64_t prompt;        ///< tokens
 };
-
-ModelConfig config_of(std::int64_t hidden, std::int64_t intermediate, std::int64_t layers, std::int64_t heads,
-                      std::int64_t kv_heads, std::int64_t vocabulary) {
-  ModelConfig config;
-  config.hidden_size = hidden;
-  config.intermediate_size = intermediate;
-  config.num_hidden_layers = layers;
-  config.num_attention_heads = heads;
-  config.num_key_value_heads = kv_heads;
-  config.head_dim = hidden / heads;
-  config.vocab_size = vocabulary;
-  config.max_position_embeddings = 2048;
-  config.tie_word_embeddings = true;
-  return config;
-}
 
 double best_seconds(int repetitions, const std::function<void()>& work) {
   double best = std::numeric_limits<double>::infinity();
@@ -75,7 +61,7 @@ void measure_training(const Shape& shape, const Network& network) {
   const at::Tensor tokens = random_tokens(shape.batch_tokens, shape.config.vocab_size);
   const SequenceLayout layout = documents(shape.batch_tokens);
   const double seconds = best_seconds(5, [&] {
-    cross_entropy(training_forward(network, tokens, layout, {true}), tokens).backward();
+    cross_entropy(training_forward(network, tokens, layout, {true, false, {}}), tokens).backward();
     for (const auto& [name, weight] : named_weights(network)) weight.mutable_grad().reset();
   });
   for (const auto& [name, weight] : named_weights(network)) weight.requires_grad_(false);
@@ -123,9 +109,9 @@ void measure_inference(const Shape& shape, const Network& network, std::int64_t 
 int run(int threads) {
   prepare_runtime(threads);
   fmt::print("{} threads\n", at::get_num_threads());
-  const Shape shapes[] = {{"2.9M", config_of(192, 512, 6, 6, 6, 1024), 8192, 100},
-                          {"5.4M", config_of(256, 768, 6, 8, 8, 1024), 8192, 100},
-                          {"134M", config_of(576, 1536, 30, 9, 3, 49152), 1024, 512}};
+  const Shape shapes[] = {{"2.9M", llama_shape(192, 512, 6, 6, 6, 1024), 8192, 100},
+                          {"5.4M", llama_shape(256, 768, 6, 8, 8, 1024), 8192, 100},
+                          {"134M", llama_shape(576, 1536, 30, 9, 3, 49152), 1024, 512}};
   for (const Shape& shape : shapes) {
     const Network network = random_network(shape.config, 1);
     measure_training(shape, network);

@@ -33,6 +33,7 @@
 #include <limits>
 #include <vector>
 
+#include "bench/llama_shape.h"
 #include "finetune/optimizer.h"
 #include "finetune/utilisation.h"
 #include "model/network.h"
@@ -51,21 +52,6 @@ struct Shape {
   std::int64_t shortest;  ///< document
   std::int64_t longest;
 };
-
-ModelConfig config_of(std::int64_t hidden, std::int64_t intermediate, std::int64_t layers, std::int64_t heads,
-                      std::int64_t vocabulary) {
-  ModelConfig config;
-  config.hidden_size = hidden;
-  config.intermediate_size = intermediate;
-  config.num_hidden_layers = layers;
-  config.num_attention_heads = heads;
-  config.num_key_value_heads = heads;
-  config.head_dim = hidden / heads;
-  config.vocab_size = vocabulary;
-  config.max_position_embeddings = 1024;
-  config.tie_word_embeddings = true;
-  return config;
-}
 
 /// Documents of random tokens, flat and padded.
 struct Work {
@@ -198,7 +184,7 @@ void measure(const Shape& shape, double rate) {
   const at::Tensor targets = work.flat.index_select(0, places + 1);
 
   const Network network = random_network(shape.config, 1);
-  for (const at::Tensor& weight : learned(network)) weight.requires_grad_(true);
+  learned(network);
   AdamW optimizer(named_weights(network), {});
   const Network plain_network = random_network(shape.config, 1);
   torch::optim::AdamW plain_optimizer(learned(plain_network), torch::optim::AdamWOptions(1e-4));
@@ -226,8 +212,8 @@ int run(int threads) {
   prepare_runtime(threads);
   const double rate = measure_product_rate(true);
   fmt::print("{} threads, product rate {:.1f} GFLOP/s\n", at::get_num_threads(), rate / 1e9);
-  measure({"organism", config_of(192, 512, 6, 6, 1024), 8192, 60, 200}, rate);
-  measure({"110M", config_of(768, 2048, 12, 12, 32000), 2048, 128, 512}, rate);
+  measure({"organism", llama_shape(192, 512, 6, 6, 6, 1024), 8192, 60, 200}, rate);
+  measure({"110M", llama_shape(768, 2048, 12, 12, 12, 32000), 2048, 128, 512}, rate);
   return 0;
 }
 

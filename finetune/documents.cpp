@@ -233,6 +233,12 @@ void for_each_document(const std::string& path, const DocumentOptions& options,
   });
 }
 
+void for_each_document(const std::vector<Record>& records, const DocumentOptions& options,
+                       const std::function<void(const DocumentText&)>& take) {
+  const Renderer renderer(options);
+  for (const Record& record : records) take_record(record, renderer, take);
+}
+
 std::array<DocumentSet, kDocumentKinds> tokenize_documents(const std::vector<std::string>& paths,
                                                            const std::vector<Record>& records,
                                                            const DocumentOptions& options, const Tokenizer& tokenizer,
@@ -251,7 +257,7 @@ std::array<DocumentSet, kDocumentKinds> tokenize_documents(const std::vector<std
       for_each_document(path, options, add);
     }
   }
-  for (const Record& record : records) take_record(record, renderer, add);
+  for_each_document(records, options, add);
   return sets;
 }
 

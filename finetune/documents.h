@@ -50,6 +50,10 @@ struct DocumentText {
 void for_each_document(const std::string& path, const DocumentOptions& options,
                        const std::function<void(const DocumentText&)>& take);
 
+/// The same of records that lie in no file.
+void for_each_document(const std::vector<Record>& records, const DocumentOptions& options,
+                       const std::function<void(const DocumentText&)>& take);
+
 /// Token ids of many documents, one after another: begin-of-text, prompt, reply, end-of-text.
 struct DocumentSet {
   std::vector<TokenId> tokens;

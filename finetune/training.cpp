@@ -54,7 +54,12 @@ Start start_new(const TrainingOptions& options) {
 }
 
 Start start_from(const TrainingOptions& options) {
-  Checkpoint checkpoint = read_checkpoint(resolve_model_path(options.from));
+  const std::string path = resolve_model_path(options.from);
+  if (options.adapter && is_adapter_folder(path)) {
+    throw Error(
+        fmt::format("--from {}: is an adapter, which cannot be the base of another; give its base", options.from));
+  }
+  Checkpoint checkpoint = read_checkpoint(path);
   if (!options.adapter) {
     // Master weights are f32, and not the mapped file's own.
     for (auto& [name, tensor] : checkpoint.tensors) tensor = tensor.to(at::kFloat, false, true);
@@ -172,7 +177,7 @@ void check_duration_and_output(const TrainingOptions& options) {
   }
 }
 
-/// What `places` are too many to be told in a line.
+/// The first of the places; all of them may be too many for a line.
 std::string some_of(const std::vector<std::string>& places) {
   constexpr std::size_t kNamed = 3;
   const std::size_t shown = std::min(places.size(), kNamed);

@@ -23,7 +23,7 @@ class EmbeddedModel final : public ModelUnderTest {
                      {"parameters", engine_.info().parameters},
                      {"dtype", engine_.info().dtype},
                      {"device", options.device}} {
-    if (!options.adapter.empty()) description_["adapter_sha256"] = model_sha256(options.adapter);
+    if (!options.adapter.empty()) description_["adapter_sha256"] = adapter_sha256(options.adapter);
   }
 
   const Json& description() const override { return description_; }

@@ -34,7 +34,7 @@ Json describe_prompts(const PlanOptions& options) {
   for (const Intervention& intervention : options.interventions) {
     Json item = {{"name", intervention.name}, {"hint", intervention.hint}};
     if (!intervention.adapter.empty()) {
-      const std::string sha256 = model_sha256(resolve_model_path(intervention.adapter));
+      const std::string sha256 = adapter_sha256(resolve_model_path(intervention.adapter));
       item["adapter"] = {{"name", intervention.adapter}, {"sha256", sha256}};
     }
     if (!intervention.after.empty()) item["after"] = intervention.after;

@@ -8,7 +8,6 @@
 
 #include "harness/models_under_test.h"
 #include "model/adapter_options.h"
-#include "model/model_path.h"
 #include "support/hash.h"
 
 namespace mathtrap {
@@ -24,16 +23,7 @@ bool decides_replies(const fs::path& file) {
   return std::any_of(kWeights.begin(), kWeights.end(), [&](std::string_view end) { return name.ends_with(end); });
 }
 
-/// Of the model that an adapter's folder adds to.
-std::string base_sha256(const std::string& adapter) {
-  const std::string base = resolve_model_path(read_adapter_base(adapter));
-  // read_checkpoint refuses an adapter of an adapter; here it must not go round in circles.
-  return is_adapter_folder(base) ? "" : model_sha256(base);
-}
-
-}  // namespace
-
-std::string model_sha256(const std::string& path) {
+std::string files_sha256(const std::string& path) {
   std::vector<fs::path> files;
   if (fs::is_directory(path)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
@@ -44,12 +34,22 @@ std::string model_sha256(const std::string& path) {
   }
   std::sort(files.begin(), files.end());
   Sha256 hash;
-  if (is_adapter_folder(path)) hash.update(fmt::format("base {}\n", base_sha256(path)));
   for (const fs::path& file : files) {
     // A single file hashes to the same under any name.
     hash.update(fmt::format("{} {}\n", files.size() > 1 ? file.filename().string() : "", sha256_of_path(file)));
   }
   return hash.finish();
+}
+
+}  // namespace
+
+std::string model_sha256(const std::string& path) {
+  if (!is_adapter_folder(path)) return files_sha256(path);
+  return sha256(fmt::format("base {}\nadapter {}\n", files_sha256(adapter_base_path(path)), files_sha256(path)));
+}
+
+std::string adapter_sha256(const std::string& folder) {
+  return files_sha256(folder);
 }
 
 }  // namespace mathtrap

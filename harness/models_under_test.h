@@ -33,8 +33,10 @@ class ModelUnderTest {
 };
 
 /// Of the files that decide what a model says: weights, configuration and tokenizer, by name and content. A model card
-/// does not count. `path` is a folder or one file.
+/// does not count. `path` is a folder or one file; of an adapter's folder the base counts, too. Throws Error.
 std::string model_sha256(const std::string& path);
+/// Of an adapter alone, whatever base its folder names: it is added to the model under test.
+std::string adapter_sha256(const std::string& folder);
 
 /// A model run by this program's own engine. `name` is as --model gives it
 /// (model/model_path.h). Throws Error.

@@ -6,6 +6,7 @@
 #include <array>
 #include <filesystem>
 
+#include "model/model_path.h"
 #include "support/error.h"
 #include "support/files.h"
 
@@ -81,11 +82,22 @@ Json read_adapter_config(const std::string& folder) {
   return json;
 }
 
-std::string read_adapter_base(const std::string& folder) {
-  const std::string path = fs::path(folder) / kAdapterConfigName;
-  std::string base = json_string(read_adapter_config(folder), "base_model_name_or_path", {path, 0, ""});
-  if (base.empty()) fail({path, 0, "base_model_name_or_path"}, "is empty: give the base as --model");
-  return base;
+std::string adapter_base_path(const std::string& folder) {
+  const std::string config = fs::path(folder) / kAdapterConfigName;
+  const Place place{config, 0, "base_model_name_or_path"};
+  const std::string base = json_string(read_adapter_config(folder), place.field, {config, 0, ""});
+  std::error_code ignored;
+  const fs::path beside = fs::path(folder) / base;
+  std::string path;
+  if (!base.empty() && !fs::exists(base, ignored) && fs::exists(beside, ignored)) path = beside;
+  try {
+    if (path.empty()) path = resolve_model_path(base);
+  } catch (const Error& error) {
+    fail(place, fmt::format("{}; correct it, or give the base as the model and this folder as adapter:…",
+                            base.empty() ? "is empty" : error.what()));
+  }
+  if (is_adapter_folder(path)) fail(place, fmt::format("{} is an adapter, too; a model is wanted", base));
+  return path;
 }
 
 }  // namespace mathtrap

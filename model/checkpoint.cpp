@@ -11,7 +11,6 @@
 #include "model/large_json.h"
 #include "model/mapped_tensor.h"
 #include "model/meta_checkpoint.h"
-#include "model/model_path.h"
 #include "model/pytorch_file.h"
 #include "model/safetensors.h"
 #include "model/tokenizer.h"
@@ -157,7 +156,7 @@ std::map<std::string, at::Tensor> read_weights(const std::string& folder) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   if (!is_there(path)) fail({path, 0, ""}, "does not exist");
-  if (is_adapter_folder(path)) return read_adapted(path, resolve_model_path(read_adapter_base(path)));
+  if (is_adapter_folder(path)) return read_adapted(path, adapter_base_path(path));
   Checkpoint checkpoint = read_kind_of(path);
   if (!checkpoint.tokenizer_model.empty()) {
     check_tokenizer(checkpoint, path);
@@ -171,7 +170,6 @@ Checkpoint read_checkpoint(const std::string& path) {
 }
 
 Checkpoint read_adapted(const std::string& adapter, const std::string& base) {
-  if (is_adapter_folder(base)) fail({adapter, 0, ""}, fmt::format("its base {} is an adapter, too", base));
   Checkpoint checkpoint = read_checkpoint(base);
   merge_adapter(checkpoint, read_adapter(adapter, checkpoint.config));
   checkpoint.source = adapter;

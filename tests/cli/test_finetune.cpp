@@ -66,6 +66,16 @@ TEST_CASE("an adapter is learned, and evaluated as an intervention beside its ba
   CHECK(adapted == replies("own", "none"));
   const Json description = Json::parse(read_file(folder / "beside" / "run.json"));
   CHECK(description.dump().find("\"adapter\":{\"name\"") != std::string::npos);
+
+  // PEFT often names a base that lies elsewhere: beside the model under test that name does not matter.
+  Json settings = Json::parse(read_file(folder / "adapter" / "adapter_config.json"));
+  settings["base_model_name_or_path"] = "somewhere/else";
+  write_file_atomically(folder / "adapter" / "adapter_config.json", settings.dump());
+  REQUIRE(evaluate("elsewhere", {"--interventions", intervention}).status == 0);
+  CHECK(replies("elsewhere", intervention) == adapted);
+  const Outcome lost = evaluate("lost", {"--model", (folder / "adapter").string()});
+  CHECK(lost.status == 2);
+  CHECK(lost.errors.find("adapter_config.json: base_model_name_or_path: model somewhere/else") != std::string::npos);
 }
 
 TEST_CASE("settings come from a preset or a file, flags go before them, and mistakes are named") {

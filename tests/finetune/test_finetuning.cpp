@@ -235,6 +235,8 @@ TEST_CASE("options of fine-tuning that make no sense are one line each") {
                    o.from.clear();
                  }),
                  "--from"));
+  train(setting.adapting("adapter"));
+  CHECK(contains(message([&](TrainingOptions& o) { o.from = setting.folder / "adapter"; }), "give its base"));
 }
 
 TEST_CASE("schedules: cosine, linear and constant, behind a linear warm-up") {

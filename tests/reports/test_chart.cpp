@@ -12,6 +12,7 @@
 #include "support/error.h"
 #include "support/files.h"
 #include "tests/catch.h"
+#include "tests/reports/text.h"
 
 namespace fs = std::filesystem;
 using namespace mathtrap;
@@ -32,10 +33,6 @@ std::string error_of(const std::string& name, const std::string& text) {
     return error.what();
   }
   return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 constexpr const char* kCurve =

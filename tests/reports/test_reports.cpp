@@ -13,6 +13,7 @@
 #include "reports/table.h"
 #include "support/files.h"
 #include "tests/catch.h"
+#include "tests/reports/text.h"
 
 namespace fs = std::filesystem;
 using namespace mathtrap;
@@ -52,16 +53,6 @@ StoredRun small_run() {
   }
   run.results = summarise("zoo:small", "families:test", run.samples);
   return run;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
 }
 
 }  // namespace
