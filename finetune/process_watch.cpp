@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kBeat = 500ms;
-constexpr auto kSilence = 20s;           // a process that swaps or starves is slow, but not so slow
+constexpr auto kSilence = 15s;           // a process that swaps or starves is slow, but not so slow
 constexpr auto kSilenceWhenBroken = 4s;  // when a connection is closed already, somebody is gone
 constexpr auto kUnexplained = 12s;       // a connection broke, and yet all processes are there
 constexpr auto kFarewell = 3s;
