@@ -84,6 +84,8 @@ void Trainer::restore() {
     NamedTensors tensors = weights_;
     tensors.insert(tensors.end(), moments.begin(), moments.end());
     state = read_training_checkpoint(checkpoints_, input_.fingerprint, tensors);
+    // Here already, so that what is wrong with it is found before it is handed on.
+    if (state) stream_.restore(state->stream);
   }
   for (const auto& [name, weight] : weights_) group_.broadcast(weight.detach());
   std::int64_t found = state ? 1 : 0;
