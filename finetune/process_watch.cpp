@@ -68,8 +68,10 @@ void ProcessWatch::watch() {
 
 void ProcessWatch::beat() {
   counter_(beats_of(place_.rank), 1);
+  const bool somebody_failed = counter_(kFailures, 0) > 0;
+  // Asked only now: the failure may be our own, and then it is the main thread that speaks.
   if (failing_) return;
-  if (counter_(kFailures, 0) > 0) {
+  if (somebody_failed) {
     leave();
     end_process();
   }

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "finetune/gradient_reducer.h"
 #include "finetune/optimizer.h"
 #include "finetune/process_group.h"
 #include "finetune/process_place.h"
@@ -96,7 +98,7 @@ NamedTensors draw_weights() {
     const at::Tensor weight = at::empty(shapes[i], at::kFloat);
     for (std::int64_t k = 0; k < weight.numel(); ++k) weight.data_ptr<float>()[k] = static_cast<float>(random.normal());
     weight.requires_grad_(true);
-    weights.emplace_back("w" + std::to_string(i), weight);
+    weights.emplace_back(fmt::format("w{}", i), weight);
   }
   return weights;
 }
@@ -232,6 +234,46 @@ TEST_CASE("three processes add, hand on and copy") {
   CHECK(found[0] == std::vector<double>{6, 1, 0, 1, 2});
   CHECK(found[1] == std::vector<double>{6, 1, 0, 1, 1});
   CHECK(found[2] == std::vector<double>{6, 1, 0, 1, 2});
+}
+
+TEST_CASE("gradients become sums over processes, in several buckets, whatever each process used") {
+  constexpr std::int64_t kCount = 700'000;  // a bucket each
+  // By rank: the gradients of three weights after a first and a second step.
+  std::vector<std::vector<std::vector<float>>> found(2);
+  as_processes(2, [&](ProcessGroup& group) {
+    std::vector<at::Tensor> weights;
+    for (int i = 0; i < 3; ++i) weights.push_back(at::full({kCount}, 1.0, at::kFloat).requires_grad_(true));
+    GradientReducer reducer(weights, group);
+    const auto finish = [&] {
+      reducer.finish();
+      std::vector<float> ends;
+      for (const at::Tensor& weight : weights) {
+        for (const std::int64_t place : {std::int64_t{0}, kCount - 1})
+          ends.push_back(weight.grad().data_ptr<float>()[place]);
+        weight.mutable_grad().reset();
+      }
+      found[static_cast<std::size_t>(group.rank())].push_back(ends);
+    };
+    // Two passes, of which the second one does not use the same weights in both processes.
+    weights[0].add(weights[1], 2).add(weights[2], 3).sum().backward();
+    reducer.expect_last_backward();
+    if (group.is_first()) {
+      weights[0].mul(10).add(weights[1], 20).add(weights[2], 30).sum().backward();
+    } else {
+      weights[0].mul(100).add(weights[2], 300).sum().backward();
+    }
+    finish();
+    // A process without a batch.
+    if (group.is_first()) {
+      reducer.expect_last_backward();
+      weights[0].mul(5).add(weights[2], 7).sum().backward();
+    }
+    finish();
+  });
+  for (const auto& steps : found) {
+    CHECK(steps[0] == std::vector<float>{112, 112, 24, 24, 336, 336});
+    CHECK(steps[1] == std::vector<float>{5, 5, 0, 0, 7, 7});
+  }
 }
 
 TEST_CASE("an optimiser that is shared out updates as one that is not, and each process keeps its part alone") {
