@@ -328,7 +328,7 @@ TrainingResult train(const TrainingOptions& options) {
   // Notes and progress are those of one training, however many processes work on it.
   if (!group.is_first()) set_quiet(true);
   try {
-    const TrainingResult result = train_together(options, group);
+    TrainingResult result = train_together(options, group);
     group.finish();
     return result;
   } catch (const std::exception& error) {

@@ -285,8 +285,9 @@ TEST_CASE("an optimiser that is shared out updates as one that is not, and each 
     set_gradients(alone, step);
     norms.push_back(whole.step(0.01));
   }
+  constexpr std::int64_t kMomentBytes = 2 * 4;  // of one weight
   const std::int64_t elements = 40 * 7 + 3 + 5 * 3 + 7;
-  CHECK(whole.moment_bytes() == 2 * 4 * elements);
+  CHECK(whole.moment_bytes() == kMomentBytes * elements);
 
   for (const int count : {2, 3}) {
     std::vector<std::vector<float>> weights(static_cast<std::size_t>(count));
@@ -317,10 +318,10 @@ TEST_CASE("an optimiser that is shared out updates as one that is not, and each 
       CHECK(largest_difference(weights[rank], values_of(alone)) < 1e-6);
       CHECK(differences[rank] < 1e-9);
       // An equal part, up to one element of each moment.
-      CHECK(std::abs(bytes[rank] - 2 * 4 * elements / count) <= 2 * 4);
+      CHECK(std::abs(bytes[rank] - kMomentBytes * elements / count) <= kMomentBytes);
       sum += bytes[rank];
     }
-    CHECK(sum == 2 * 4 * elements);
+    CHECK(sum == kMomentBytes * elements);
     CHECK(largest_difference(gathered, values_of(whole.moments())) < 1e-6);
     CHECK(given_back == gathered);
   }
