@@ -195,7 +195,7 @@ int run_training(const TrainingFlags& flags, const CommonOptions& common) {
   prepare_runtime(common.threads);
   if (flags.dry_run > 0) return print_preview(flags, common);
   const TrainingResult result = train(flags.training);
-  if (common.json) {
+  if (common.json && result.reports) {
     const Json json = {{"output", flags.training.output},
                        {"finished", result.finished},
                        {"steps", result.spent.steps},

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <optional>
+#include <span>
 
 #include "finetune/utilisation.h"
 #include "finetune/validation.h"
@@ -45,6 +47,12 @@ std::string describe_validation(const Json& validation) {
   return text;
 }
 
+std::vector<at::Tensor> tensors_of(const std::vector<std::pair<std::string, at::Tensor>>& named) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& [name, tensor] : named) tensors.push_back(tensor);
+  return tensors;
+}
+
 /// One number for several kinds: the mean of their losses.
 double overall_loss(const Json& validation) {
   double sum = 0;
@@ -59,19 +67,39 @@ Trainer::Trainer(const TrainerInput& input, Network network)
       options_(input.options),
       network_(std::move(network)),
       weights_(require_gradients(network_)),
-      optimizer_(weights_, options_.optimizer),
+      group_(input.group),
+      reducer_(tensors_of(weights_), group_),
+      optimizer_(weights_, options_.optimizer, &group_),
       stream_(input.documents, options_.documents.mix, options_.seed,
               options_.learn_prompts ? LossOn::all : LossOn::reply),
       checkpoints_((fs::path(options_.output) / "checkpoints").string()),
       product_rate_(measure_product_rate(options_.bf16)) {
-  if (const auto state = read_training_checkpoint(checkpoints_, input_.fingerprint, state_tensors())) {
-    spent_ = state->spent;
-    best_ = state->best;
-    seconds_before_ = saved_at_ = spent_.seconds;
-    optimizer_.restore(spent_.steps);
-    stream_.restore(state->stream);
-    note(fmt::format("going on from step {}", spent_.steps));
+  restore();
+}
+
+void Trainer::restore() {
+  const NamedTensors moments = optimizer_.moments();
+  std::optional<TrainingState> state;
+  if (group_.is_first()) {
+    NamedTensors tensors = weights_;
+    tensors.insert(tensors.end(), moments.begin(), moments.end());
+    state = read_training_checkpoint(checkpoints_, input_.fingerprint, tensors);
+    // Here already, so that what is wrong with it is found before it is handed on.
+    if (state) stream_.restore(state->stream);
   }
+  for (const auto& [name, weight] : weights_) group_.broadcast(weight.detach());
+  std::int64_t found = state ? 1 : 0;
+  group_.broadcast(std::span(&found, 1));
+  if (found == 0) return;
+  std::vector<std::int64_t> fields = pack_state(state.value_or(TrainingState{0, {}, {}, stream_.state(), {}}));
+  group_.broadcast(fields);
+  const TrainingState shared = unpack_state(fields);
+  spent_ = shared.spent;
+  best_ = shared.best;
+  seconds_before_ = saved_at_ = spent_.seconds;
+  optimizer_.restore(spent_.steps, moments);
+  stream_.restore(shared.stream);
+  note(fmt::format("going on from step {}", spent_.steps));
 }
 
 bool Trainer::finished() const {
@@ -79,26 +107,27 @@ bool Trainer::finished() const {
 }
 
 TrainingResult Trainer::run() {
-  TrainingLog log(fs::path(options_.output) / "log.jsonl", spent_.steps);
-  for (const double loss : log.losses()) remember_loss(loss);
+  std::optional<TrainingLog> log;
+  if (group_.is_first()) log.emplace(fs::path(options_.output) / "log.jsonl", spent_.steps);
+  remember_losses(log ? log->losses() : std::vector<double>{});
   Progress bar("train", expected_tokens(options_), "tokens");
   bar.start_at(static_cast<std::uint64_t>(spent_.tokens));
   bool stopped = false;
   while (!finished() && !stopped) {
     Json line = step();
     if (spent_.steps % options_.validation_steps == 0 || progress() >= 1) validate_into(line);
-    log.write(line);
+    if (log) log->write(line);
     bar.update(static_cast<std::uint64_t>(spent_.tokens), describe());
-    stopped = options_.stop();
-    const bool time_due = options_.checkpoint_seconds > 0 && seconds() - saved_at_ >= options_.checkpoint_seconds;
-    if (stopped || time_due || spent_.steps % options_.checkpoint_steps == 0) save();
+    const Decision decision = decide();
+    if (decision.save) save();
+    stopped = decision.stop;
   }
   const bool complete = finished();
-  if (complete && options_.keep_best && best_.step > 0 && best_.step < spent_.steps) {
+  if (group_.is_first() && complete && options_.keep_best && best_.step > 0 && best_.step < spent_.steps) {
     read_best_weights(checkpoints_, weights_);
     note(fmt::format("the model is that of step {}, whose held-out loss was the lowest", best_.step));
   }
-  return {spent_, mean_loss(), validation_, best_.step, complete};
+  return {spent_, mean_loss(), validation_, best_.step, complete, group_.is_first()};
 }
 
 Trainer::NamedTensors Trainer::require_gradients(const Network& network) {
@@ -128,12 +157,15 @@ Json Trainer::step() {
   ++spent_.steps;
   remember_loss(loss);
   double operations = 0;
-  for (const Batch& batch : batches) {
-    operations += training_operations(network_.config, batch.layout.starts, !network_.updates.empty());
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    if (!is_own(i)) continue;
+    operations += training_operations(network_.config, batches[i].layout.starts, !network_.updates.empty());
   }
   const double elapsed = seconds_since(start);
   utilisation_ = operations / elapsed / product_rate_;
   spent_.seconds = seconds();
+  // One clock for all, since the learning rate and the end may follow it.
+  group_.broadcast(std::span(&spent_.seconds, 1));
   return {{"step", spent_.steps},
           {"tokens", spent_.tokens},
           {"documents", spent_.documents},
@@ -164,17 +196,33 @@ double Trainer::add_gradients(const std::vector<Batch>& batches) {
   double loss = 0;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const Batch& batch = batches[i];
+    spent_.tokens += batch.tokens.size(0);
+    spent_.documents += batch.documents();
+    if (!is_own(i)) continue;
     const double share = static_cast<double>(batch.targets.size(0)) / targets;
     // From seed and place alone, so that a resumed training drops the same features.
     network_.dropout_seed = hash64(fmt::format("dropout/{}/{}/{}", options_.seed, spent_.steps, i));
     const at::Tensor logits = learned_logits(network_, batch, options_.bf16, options_.recompute);
     const at::Tensor part = loss_of(logits, batch).mul(share);
+    if (i + static_cast<std::size_t>(group_.size()) >= batches.size()) reducer_.expect_last_backward();
     part.backward();
     loss += part.item<double>();
-    spent_.tokens += batch.tokens.size(0);
-    spent_.documents += batch.documents();
   }
-  return loss;
+  reducer_.finish();
+  return group_.sum(loss);
+}
+
+bool Trainer::is_own(std::size_t batch) const {
+  return batch % static_cast<std::size_t>(group_.size()) == static_cast<std::size_t>(group_.rank());
+}
+
+Trainer::Decision Trainer::decide() {
+  const bool time_due = options_.checkpoint_seconds > 0 && seconds() - saved_at_ >= options_.checkpoint_seconds;
+  // Any process may be told to stop; the clock is that of the first.
+  std::array<double, 2> votes = {options_.stop() ? 1.0 : 0.0, group_.is_first() && time_due ? 1.0 : 0.0};
+  group_.sum(votes);
+  const bool stop = votes[0] > 0;
+  return {stop, stop || votes[1] > 0 || spent_.steps % options_.checkpoint_steps == 0};
 }
 
 void Trainer::check_loss(double loss, double norm, const std::vector<Batch>& batches) const {
@@ -191,11 +239,19 @@ void Trainer::check_loss(double loss, double norm, const std::vector<Batch>& bat
 }
 
 void Trainer::validate_into(Json& line) {
-  const Json validation = validation_json(validate(network_, input_.held_out, options_.batch_tokens));
-  if (validation.empty()) return;
-  line["validation"] = validation_ = validation;
-  note(fmt::format("step {}: held out: {}", spent_.steps, describe_validation(validation)));
-  remember_validation(validation);
+  if (group_.is_first()) {
+    const Json validation = validation_json(validate(network_, input_.held_out, options_.batch_tokens));
+    if (!validation.empty()) {
+      line["validation"] = validation_ = validation;
+      note(fmt::format("step {}: held out: {}", spent_.steps, describe_validation(validation)));
+      remember_validation(validation);
+    }
+  }
+  // It may end the training.
+  std::array<std::int64_t, 2> looks = {best_.step, best_.looks_since};
+  group_.broadcast(looks);
+  best_.step = looks[0];
+  best_.looks_since = looks[1];
 }
 
 void Trainer::remember_validation(const Json& validation) {
@@ -211,6 +267,17 @@ double Trainer::mean_loss() const {
   return std::accumulate(losses_.begin(), losses_.end(), 0.0) / static_cast<double>(losses_.size());
 }
 
+void Trainer::remember_losses(const std::vector<double>& losses) {
+  for (const double loss : losses) remember_loss(loss);
+  auto count = static_cast<std::int64_t>(losses_.size());
+  group_.broadcast(std::span(&count, 1));
+  // What a leap of the loss is, all processes must see alike.
+  std::vector<double> window(losses_.begin(), losses_.end());
+  window.resize(static_cast<std::size_t>(count));
+  if (count > 0) group_.broadcast(window);
+  losses_.assign(window.begin(), window.end());
+}
+
 void Trainer::remember_loss(double loss) {
   losses_.push_back(loss);
   if (losses_.size() > kLossWindow) losses_.pop_front();
@@ -218,7 +285,10 @@ void Trainer::remember_loss(double loss) {
 
 void Trainer::save() {
   spent_.seconds = saved_at_ = seconds();
-  write_training_checkpoint(checkpoints_, {input_.fingerprint, spent_, best_, stream_.state(), state_tensors()},
+  group_.broadcast(std::span(&spent_.seconds, 1));
+  const NamedTensors tensors = state_tensors();
+  if (!group_.is_first()) return;
+  write_training_checkpoint(checkpoints_, {input_.fingerprint, spent_, best_, stream_.state(), tensors},
                             options_.kept_checkpoints);
 }
 

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "finetune/batches.h"
+#include "finetune/gradient_reducer.h"
 #include "finetune/optimizer.h"
+#include "finetune/process_group.h"
 #include "finetune/training.h"
 #include "finetune/training_checkpoint.h"
 #include "finetune/training_log.h"
@@ -26,12 +28,13 @@ struct TrainerInput {
   const std::array<DocumentSet, kDocumentKinds>& held_out;
   std::uint64_t fingerprint = 0;                  ///< of arguments and data: whose checkpoints are its own
   std::chrono::steady_clock::time_point started;  ///< from when time is counted
+  ProcessGroup& group;                            ///< the processes that train together, each with its part of a step
 };
 
 class Trainer {
  public:
   /// Trains `network` in place: its low-rank updates where it has any, else all weights. Goes on from the last
-  /// checkpoint in the output folder where there is one.
+  /// checkpoint in the output folder where there is one. Of several processes the first one alone reads and writes.
   Trainer(const TrainerInput& input, Network network);
 
   /// Trains until a limit is reached, or until the options' `stop` says so; then there is a checkpoint.
@@ -43,15 +46,27 @@ class Trainer {
   using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
   static NamedTensors require_gradients(const Network& network);
+  /// Takes over the last checkpoint, in all processes.
+  void restore();
   NamedTensors state_tensors() const;
   double seconds() const;
   double progress() const { return training_progress(input_.limits, spent_); }
   bool finished() const;
   /// One step; returns its line of the log.
   Json step();
-  /// The batches of one step.
+  /// Losses of the steps before, from the log.
+  void remember_losses(const std::vector<double>& losses);
+  /// What the processes decide together after a step.
+  struct Decision {
+    bool stop = false;
+    bool save = false;
+  };
+  Decision decide();
+  /// The batches of one step, of all processes.
   std::vector<Batch> next_batches();
-  /// Adds the gradients of one step. Returns the mean loss of its tokens.
+  /// Whether a batch of a step is this process's part of it.
+  bool is_own(std::size_t batch) const;
+  /// Adds the gradients of one step, over all processes. Returns the mean loss of its tokens.
   double add_gradients(const std::vector<Batch>& batches);
   void check_loss(double loss, double norm, const std::vector<Batch>& batches) const;
   void validate_into(Json& line);
@@ -65,6 +80,8 @@ class Trainer {
   const TrainingOptions& options_;
   Network network_;
   NamedTensors weights_;
+  ProcessGroup& group_;
+  GradientReducer reducer_;
   AdamW optimizer_;
   BatchStream stream_;
   std::string checkpoints_;

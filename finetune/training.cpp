@@ -6,13 +6,16 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <span>
 #include <utility>
 
+#include "finetune/process_group.h"
 #include "finetune/trainer.h"
 #include "model/adapter.h"
 #include "model/checkpoint.h"
 #include "model/model_path.h"
 #include "model/network.h"
+#include "support/error.h"
 #include "support/files.h"
 #include "support/hash.h"
 #include "support/json.h"
@@ -281,20 +284,48 @@ Prepared prepare(const TrainingOptions& options) {
   return prepared;
 }
 
-}  // namespace
+void check_processes(const TrainingOptions& options, const ProcessGroup& group) {
+  if (options.step_documents > 0 && options.step_documents < group.size()) {
+    throw Error(fmt::format("--step-documents {}: fewer documents in a step than the {} processes that share them",
+                            options.step_documents, group.size()));
+  }
+  if (options.step_documents == 0 && options.accumulate < group.size()) {
+    throw Error(
+        fmt::format("--accumulate {}: fewer batches in a step than the {} processes that share them; give "
+                    "--accumulate {} or a multiple, and a smaller --batch-tokens for as many tokens in a step",
+                    options.accumulate, group.size(), group.size()));
+  }
+}
 
-TrainingResult train(const TrainingOptions& options) {
+/// What the processes cannot have said to each other in their arguments.
+void check_same_training(std::uint64_t fingerprint, ProcessGroup& group) {
+  auto of_first = static_cast<std::int64_t>(fingerprint);
+  group.broadcast(std::span(&of_first, 1));
+  const bool differs = of_first != static_cast<std::int64_t>(fingerprint);
+  if (group.any(differs)) {
+    throw Error(
+        "the processes of this training do not have the same arguments, model and data: look at what differs "
+        "between their machines");
+  }
+}
+
+TrainingResult train_together(const TrainingOptions& options, ProcessGroup& group) {
   const auto begin = std::chrono::steady_clock::now();
   check_duration_and_output(options);
+  check_processes(options, group);
   Prepared prepared = prepare(options);
   Json description = describe_training(options, prepared.start);
-  fs::create_directories(options.output);
-  report_documents(prepared.documents, options.output);
+  const std::uint64_t fingerprint = hash64(description.dump());
+  check_same_training(fingerprint, group);
+  if (group.is_first()) {
+    fs::create_directories(options.output);
+    report_documents(prepared.documents, options.output);
+  }
   const std::string tokenizer_model = prepared.start.tokenizer_model;
-  Trainer trainer({options, prepared.limits, prepared.documents, prepared.held_out, hash64(description.dump()), begin},
+  Trainer trainer({options, prepared.limits, prepared.documents, prepared.held_out, fingerprint, begin, group},
                   std::move(prepared.start.network));
   TrainingResult result = trainer.run();
-  if (!result.finished) return result;
+  if (!result.finished || !group.is_first()) return result;
   description["seen"] = {
       {"steps", result.spent.steps},     {"tokens", result.spent.tokens}, {"documents", result.spent.documents},
       {"seconds", result.spent.seconds}, {"loss", result.loss},           {"best_step", result.best_step},
@@ -303,6 +334,22 @@ TrainingResult train(const TrainingOptions& options) {
   write_result(options, trainer.network(), tokenizer_model);
   fs::remove_all(fs::path(options.output) / "checkpoints");
   return result;
+}
+
+}  // namespace
+
+TrainingResult train(const TrainingOptions& options) {
+  ProcessGroup group(read_process_place());
+  // Notes and progress are those of one training, however many processes work on it.
+  if (!group.is_first()) set_quiet(true);
+  try {
+    TrainingResult result = train_together(options, group);
+    group.finish();
+    return result;
+  } catch (const std::exception& error) {
+    if (group.size() == 1) throw;
+    throw Error(group.fail(error.what()));
+  }
 }
 
 std::vector<Json> preview_training(const TrainingOptions& options, std::size_t count) {

@@ -67,6 +67,7 @@ struct TrainingResult {
   Json validation;  ///< at the end, {"original":{"documents","loss","exact"},…}; null without held-out file
   std::int64_t best_step = 0;  ///< with the lowest held-out loss; 0: there was no look
   bool finished = false;       ///< false: interrupted; the same command goes on
+  bool reports = true;         ///< of several processes one alone says what came out
 };
 
 /// Trains and writes `output`: a folder in Hugging Face layout (of an adapter in PEFT's), training.json (arguments,
@@ -74,6 +75,9 @@ struct TrainingResult {
 /// places). While training, checkpoints lie in output/checkpoints; the same call goes on from the last one, with the
 /// same losses as if it had not been interrupted. Throws Error on bad options or data, on a folder that holds another
 /// training, and when the loss is no longer finite or leaps.
+/// Where the environment says that this is one of several processes (finetune/process_place.h), they train together:
+/// each takes its part of the batches of every step, and the model is that of one process. All must have the same
+/// options and data; the first one alone writes.
 TrainingResult train(const TrainingOptions& options);
 
 /// The first documents as they would be trained on: one JSON object a document, {"kind","place","tokens","learned"

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
-#include <span>
 
 #include "model/safetensors.h"
 #include "support/error.h"
@@ -21,28 +20,6 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 constexpr const char* kStateName = "training_state";
 constexpr std::size_t kFixedFields = 8;  // what pack_state puts in front of the stream's state
-
-std::vector<std::int64_t> pack_state(const TrainingState& state) {
-  std::vector<std::int64_t> fields = {static_cast<std::int64_t>(state.fingerprint),
-                                      state.spent.steps,
-                                      state.spent.tokens,
-                                      state.spent.documents,
-                                      std::llround(state.spent.seconds * 1e3),
-                                      state.best.step,
-                                      std::bit_cast<std::int64_t>(state.best.loss),
-                                      state.best.looks_since};
-  fields.insert(fields.end(), state.stream.begin(), state.stream.end());
-  return fields;
-}
-
-TrainingState unpack_state(std::span<const std::int64_t> fields) {
-  TrainingState state;
-  state.fingerprint = static_cast<std::uint64_t>(fields[0]);
-  state.spent = {fields[1], fields[2], fields[3], static_cast<double>(fields[4]) / 1e3};
-  state.best = {fields[5], std::bit_cast<double>(fields[6]), fields[7]};
-  state.stream.assign(fields.begin() + kFixedFields, fields.end());
-  return state;
-}
 
 std::map<std::string, at::Tensor> detached(const NamedTensors& named) {
   std::map<std::string, at::Tensor> tensors(named.begin(), named.end());
@@ -78,6 +55,28 @@ std::vector<fs::path> checkpoints(const std::string& folder) {
 }
 
 }  // namespace
+
+std::vector<std::int64_t> pack_state(const TrainingState& state) {
+  std::vector<std::int64_t> fields = {static_cast<std::int64_t>(state.fingerprint),
+                                      state.spent.steps,
+                                      state.spent.tokens,
+                                      state.spent.documents,
+                                      std::llround(state.spent.seconds * 1e3),
+                                      state.best.step,
+                                      std::bit_cast<std::int64_t>(state.best.loss),
+                                      state.best.looks_since};
+  fields.insert(fields.end(), state.stream.begin(), state.stream.end());
+  return fields;
+}
+
+TrainingState unpack_state(std::span<const std::int64_t> fields) {
+  TrainingState state;
+  state.fingerprint = static_cast<std::uint64_t>(fields[0]);
+  state.spent = {fields[1], fields[2], fields[3], static_cast<double>(fields[4]) / 1e3};
+  state.best = {fields[5], std::bit_cast<double>(fields[6]), fields[7]};
+  state.stream.assign(fields.begin() + kFixedFields, fields.end());
+  return state;
+}
 
 void write_training_checkpoint(const std::string& folder, const TrainingState& state, std::int64_t kept) {
   fs::create_directories(folder);

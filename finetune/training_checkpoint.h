@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,10 @@ struct TrainingState {
   std::vector<std::int64_t> stream;                         ///< BatchStream::state
   std::vector<std::pair<std::string, at::Tensor>> tensors;  ///< weights and moments, by name
 };
+
+/// All of a state but its tensors as whole numbers, so many for every state of one stream, and back.
+std::vector<std::int64_t> pack_state(const TrainingState& state);
+TrainingState unpack_state(std::span<const std::int64_t> fields);
 
 /// Keeps the last `kept` checkpoints of the folder.
 void write_training_checkpoint(const std::string& folder, const TrainingState& state, std::int64_t kept);
