@@ -76,22 +76,39 @@ double x_pixel(const Scale& scale, double x) {
   return begin + part * (end - begin);
 }
 
-double y_pixel(double value) {
-  return kHeight - kBottom - value * (kHeight - kBottom - kTop);
+double y_pixel(const Chart& chart, double value) {
+  return kHeight - kBottom - value / chart.highest.value_or(1) * (kHeight - kBottom - kTop);
+}
+
+/// Every x of a chart; round numbers of curves, whose points are many.
+std::set<double> x_ticks(const Chart& chart, const Scale& scale) {
+  std::set<double> places;
+  if (!chart.curves || chart.log_x || scale.high <= scale.low) {
+    for (const ChartPoint& point : chart.points) places.insert(point.x);
+    return places;
+  }
+  constexpr int kTicks = 8;
+  const double step = round_up((scale.high - scale.low) / kTicks);
+  for (int i = 0; i <= kTicks + 1; ++i) {
+    const double x = (std::ceil(scale.low / step) + i) * step;
+    if (x <= scale.high) places.insert(x);
+  }
+  return places;
 }
 
 std::string axes(const Chart& chart, const Scale& scale) {
   std::string svg;
-  for (int percent = 0; percent <= 100; percent += 20) {
-    const double y = y_pixel(percent / 100.0);
+  constexpr int kTicks = 5;
+  for (int tick = 0; tick <= kTicks; ++tick) {
+    const double value = chart.highest.value_or(1) * tick / kTicks;
+    const double y = y_pixel(chart, value);
     svg += fmt::format(
-        R"(<path class="grid" d="M{:.1f} {:.1f}H{:.1f}"/><text class="faint" x="{:.1f}" y="{:.1f}" text-anchor="end">{}%</text>)",
-        kLeft, y, kWidth - kRight, kLeft - 8, y + 4, percent);
+        R"(<path class="grid" d="M{:.1f} {:.1f}H{:.1f}"/><text class="faint" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)",
+        kLeft, y, kWidth - kRight, kLeft - 8, y + 4,
+        chart.highest ? axis_number(value) : fmt::format("{:.0f}%", 100 * value));
   }
-  std::set<double> places;
-  for (const ChartPoint& point : chart.points) places.insert(point.x);
   double previous = -kWidth;
-  for (const double x : places) {
+  for (const double x : x_ticks(chart, scale)) {
     const double at = x_pixel(scale, x);
     if (at - previous < kTickDistance) continue;
     previous = at;
@@ -105,18 +122,18 @@ std::string axes(const Chart& chart, const Scale& scale) {
                            (kTop + kHeight - kBottom) / 2, escape_html(chart.y_label));
 }
 
-std::string point_svg(const ChartPoint& point, std::size_t series, double at) {
-  const double y = y_pixel(point.value);
+std::string point_svg(const Chart& chart, const ChartPoint& point, std::size_t series, double at) {
+  const double y = y_pixel(chart, point.value);
   const std::string range = point.ci95 ? fmt::format(" ({})", percent_range(*point.ci95)) : "";
   std::string svg =
       fmt::format(R"(<g class="point" data-series="{}" data-x="{}" data-value="{}"{}><title>{}, {}: {}{}</title>)",
                   escape_html(point.series), point.x, point.value,
                   point.ci95 ? fmt::format(R"( data-low="{}" data-high="{}")", point.ci95->low, point.ci95->high) : "",
-                  escape_html(point.series), axis_number(point.x), percent(point.value), range);
+                  escape_html(point.series), axis_number(point.x), chart_value(chart, point.value), range);
   if (point.ci95) {
     svg +=
         fmt::format(R"svg(<path class="interval" d="M{0:.1f} {1:.1f}h6m-3 0V{2:.1f}m-3 0h6" stroke="var(--s{3})"/>)svg",
-                    at - 3, y_pixel(point.ci95->high), y_pixel(point.ci95->low), series);
+                    at - 3, y_pixel(chart, point.ci95->high), y_pixel(chart, point.ci95->low), series);
   }
   return svg +
          fmt::format(
@@ -139,15 +156,15 @@ DrawnSeries draw_series(const Chart& chart, const Scale& scale, const std::strin
   std::copy_if(chart.points.begin(), chart.points.end(), std::back_inserter(points),
                [&](const ChartPoint& point) { return point.series == name; });
   std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.x < b.x; });
-  const double aside = kDodge * (static_cast<double>(place) - static_cast<double>(count - 1) / 2);
+  const double aside = chart.curves ? 0 : kDodge * (static_cast<double>(place) - static_cast<double>(count - 1) / 2);
   DrawnSeries drawn{"", name, place, 0, 0};
   std::string line;
   std::string marks;
   for (const ChartPoint& point : points) {
     drawn.end_x = x_pixel(scale, point.x) + aside;
-    drawn.end_y = y_pixel(point.value);
+    drawn.end_y = y_pixel(chart, point.value);
     line += fmt::format("{}{:.1f},{:.1f}", line.empty() ? "" : " ", drawn.end_x, drawn.end_y);
-    marks += point_svg(point, place, drawn.end_x);
+    if (!chart.curves) marks += point_svg(chart, point, place, drawn.end_x);
   }
   drawn.svg = fmt::format(R"svg(<polyline class="line" points="{}" stroke="var(--s{})" stroke-dasharray="{}"/>)svg",
                           line, place, kDashes[place]) +
@@ -156,7 +173,7 @@ DrawnSeries draw_series(const Chart& chart, const Scale& scale, const std::strin
 }
 
 /// Names beside the last points, moved apart where they would overlap, each with its mark.
-std::string series_names(std::vector<DrawnSeries> series) {
+std::string series_names(const Chart& chart, std::vector<DrawnSeries> series) {
   std::stable_sort(series.begin(), series.end(), [](const auto& a, const auto& b) { return a.end_y < b.end_y; });
   std::string svg;
   const auto rest = [&](std::size_t i) { return kLineHeight * static_cast<double>(series.size() - i); };
@@ -164,10 +181,16 @@ std::string series_names(std::vector<DrawnSeries> series) {
   for (std::size_t i = 0; i < series.size(); ++i) {
     const double y = std::max(lowest, std::min(series[i].end_y, kHeight - kBottom + kLineHeight - rest(i)));
     lowest = y + kLineHeight;
-    svg += fmt::format(
-        R"svg(<path class="mark" transform="translate({:.1f} {:.1f})" d="{}" stroke="var(--s{})" fill="{}"/>)svg",
-        kWidth - kRight + 12, y, kMarks[series[i].place], series[i].place,
-        series[i].place % 2 == 0 ? fmt::format("var(--s{})", series[i].place) : std::string("none"));
+    const std::size_t place = series[i].place;
+    svg +=
+        chart.curves
+            ? fmt::format(
+                  R"svg(<path class="line" d="M{:.1f} {:.1f}h18" stroke="var(--s{})" stroke-dasharray="{}"/>)svg",
+                  kWidth - kRight + 3, y, place, kDashes[place])
+            : fmt::format(
+                  R"svg(<path class="mark" transform="translate({:.1f} {:.1f})" d="{}" stroke="var(--s{})" fill="{}"/>)svg",
+                  kWidth - kRight + 12, y, kMarks[place], place,
+                  place % 2 == 0 ? fmt::format("var(--s{})", place) : std::string("none"));
     svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)", kWidth - kRight + 24, y + 4,
                        escape_html(series[i].name));
   }
@@ -175,6 +198,19 @@ std::string series_names(std::vector<DrawnSeries> series) {
 }
 
 }  // namespace
+
+std::string chart_value(const Chart& chart, double value) {
+  return chart.highest ? axis_number(value) : percent(value);
+}
+
+double round_up(double most) {
+  if (most <= 0) return 1;
+  const double power = std::pow(10.0, std::floor(std::log10(most)));
+  for (const double step : {1.0, 2.0, 2.5, 5.0}) {
+    if (step * power >= most) return step * power;
+  }
+  return 10 * power;
+}
 
 std::string axis_number(double x) {
   constexpr double kThousand = 1e3;
@@ -196,7 +232,8 @@ std::string chart_svg(const Chart& chart) {
   return fmt::format(
              R"(<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img"><title>{}</title>)",
              kWidth, kHeight, escape_html(chart.title)) +
-         std::string(kStyle) + "</style>\n" + axes(chart, scale) + "\n" + lines + series_names(series) + "</svg>\n";
+         std::string(kStyle) + "</style>\n" + axes(chart, scale) + "\n" + lines + series_names(chart, series) +
+         "</svg>\n";
 }
 
 }  // namespace mathtrap

@@ -1,5 +1,5 @@
-// A chart of accuracy over an ordered variable, such as traps seen in training: points with intervals from a file,
-// drawn as SVG that needs no script.
+// A chart of accuracy over an ordered variable, such as traps seen in training, with intervals, or of a training's
+// curves: drawn as SVG that needs no script.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ namespace mathtrap {
 struct ChartPoint {
   double x = 0;
   std::string series;  ///< such as an arm
-  double value = 0;    ///< 0 to 1, shown as per cent
+  double value = 0;    ///< 0 to 1, shown as per cent; or to the chart's highest
   std::optional<Interval> ci95;
 };
 
@@ -25,6 +25,8 @@ struct Chart {
   std::string x_label = "x";
   std::string y_label = "accuracy";
   bool log_x = false;              ///< then every x is above 0
+  std::optional<double> highest;   ///< values are plain numbers from 0 to this, not shares
+  bool curves = false;             ///< many points: lines without marks, and no table of figures
   std::vector<ChartPoint> points;  ///< in the file's order
 };
 
@@ -46,6 +48,12 @@ std::vector<std::string> series_of(const Chart& chart);
 /// and named at their last point, each point with its figures as a tooltip and in the attributes data-series, data-x,
 /// data-value, data-low and data-high.
 std::string chart_svg(const Chart& chart);
+
+/// A value as the chart shows it: "42.5%", or a plain number.
+std::string chart_value(const Chart& chart, double value);
+
+/// The least of 1, 2, 2.5 and 5 times a power of ten that is not below `most`; 1 of what is not above 0.
+double round_up(double most);
 
 /// "12k", "0.5".
 std::string axis_number(double x);

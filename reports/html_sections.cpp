@@ -159,14 +159,15 @@ std::string epochs_section(const Results& results) {
 }
 
 std::string chart_section(const Chart& chart) {
-  std::string html =
-      fmt::format("<h2>{}</h2><figure>", escape_html(chart.title)) + chart_svg(chart) +
-      "</figure><details><summary>The figures</summary>" +
+  std::string html = fmt::format("<h2>{}</h2><figure>", escape_html(chart.title)) + chart_svg(chart) + "</figure>";
+  if (chart.curves) return html + "\n";
+  html +=
+      "<details><summary>The figures</summary>" +
       table_head(
           {{escape_html(chart.x_label), true}, {"series"}, {escape_html(chart.y_label), true}, {"95% interval", true}});
   for (const ChartPoint& point : chart.points) {
     html += html_cell(fmt::format("{}", point.x), true).insert(0, "<tr>") +
-            html_cell(escape_html(point.series), false) + html_cell(percent(point.value), true) +
+            html_cell(escape_html(point.series), false) + html_cell(chart_value(chart, point.value), true) +
             html_cell(point.ci95 ? percent_range(*point.ci95) : "–", true) + "</tr>";
   }
   return html + kTableEnd + "</details>\n";

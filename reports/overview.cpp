@@ -154,7 +154,7 @@ std::string figures_section(const Overview& overview) {
 }
 
 std::string page_title(const Overview& overview) {
-  if (overview.runs.empty()) return overview.charts.empty() ? "Nothing" : escape_html(overview.charts.front().title);
+  if (overview.runs.empty()) return overview.charts.size() == 1 ? escape_html(overview.charts.front().title) : "Charts";
   return overview.runs.size() == 1 ? escape_html(title_of(overview.runs.front()))
                                    : fmt::format("{} runs", overview.runs.size());
 }
@@ -202,7 +202,7 @@ std::string overview_table(const Overview& overview) {
 }
 
 std::string markdown_overview(const Overview& overview) {
-  std::string text = fmt::format("# {} runs\n\n", overview.runs.size());
+  std::string text = overview.runs.empty() ? "# Charts\n" : fmt::format("# {} runs\n\n", overview.runs.size());
   std::vector<std::string> head = {"", "intervention"};
   std::vector<std::string> rule = {"---", "---"};
   for (std::size_t i = 0; i < overview.runs.size(); ++i) {
@@ -221,10 +221,14 @@ std::string markdown_overview(const Overview& overview) {
   for (const std::string& line : pairing_notes(overview)) text += fmt::format("\n{}\n", line);
   for (const Chart& chart : overview.charts) {
     text += fmt::format("\n## {}\n\n", escape_markdown(chart.title));
+    if (chart.curves) {
+      text += fmt::format("![{}]({}.svg)\n", escape_markdown(chart.title), chart.name);
+      continue;
+    }
     text += markdown_row({escape_markdown(chart.x_label), "series", escape_markdown(chart.y_label), "95% interval"}) +
             markdown_row({"--:", "---", "--:", "--:"});
     for (const ChartPoint& point : chart.points) {
-      text += markdown_row({fmt::format("{}", point.x), escape_markdown(point.series), percent(point.value),
+      text += markdown_row({fmt::format("{}", point.x), escape_markdown(point.series), chart_value(chart, point.value),
                             point.ci95 ? percent_range(*point.ci95) : "–"});
     }
   }
