@@ -279,6 +279,7 @@ void add_model_command(CLI::App& program, CommonOptions& common, CommandAction& 
   add_info(*model, common, action);
   add_generate(*model, common, action);
   add_score(*model, common, action);
+  add_model_convert_command(*model, common, action);
 }
 
 }  // namespace mathtrap

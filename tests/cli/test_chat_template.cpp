@@ -32,6 +32,12 @@ TEST_CASE("eval asks by the model's chat template, and info shows it") {
       info_of(model)["chat_template"].get<std::string>().starts_with("tokenizer_config.json, chat_template; sha256 "));
   CHECK(info_of("zoo:organism")["chat_template"] == "none");
 
+  // A converted model keeps its template.
+  const fs::path converted = fresh_folder("chat-converted") / "model";
+  REQUIRE(run({"model", "convert", model.string(), "--out", converted.string()}).status == 0);
+  CHECK(info_of(converted)["chat_template"] == info_of(model)["chat_template"]);
+  CHECK(read_file(converted / "model.safetensors").size() == read_file(model / "model.safetensors").size());
+
   const fs::path log = fresh_folder("chat-run") / "run";
   const std::vector<std::string> command = {"eval",        "--model",        model.string(),     "--limit", "1",
                                             "--arms",      "original",       "--interventions",  "hint",    "--system",

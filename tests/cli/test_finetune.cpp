@@ -67,6 +67,15 @@ TEST_CASE("an adapter is learned, and evaluated as an intervention beside its ba
   const Json description = Json::parse(read_file(folder / "beside" / "run.json"));
   CHECK(description.dump().find("\"adapter\":{\"name\"") != std::string::npos);
 
+  // Merged, it is a model of its own that says the same, and needs no base.
+  REQUIRE(run({"model", "convert", (folder / "adapter").string(), "--out", (folder / "merged").string()}).status == 0);
+  REQUIRE(evaluate("merged-run", {"--model", (folder / "merged").string(), "--interventions", "none"}).status == 0);
+  CHECK(replies("merged-run", "none") == adapted);
+  CHECK_FALSE(fs::exists(folder / "merged" / "adapter_config.json"));
+  const Outcome again = run({"model", "convert", "zoo:organism", "--out", (folder / "merged").string()});
+  CHECK(again.status == 2);
+  CHECK(again.errors.find("already holds a model") != std::string::npos);
+
   // PEFT often names a base that lies elsewhere: beside the model under test that name does not matter.
   Json settings = Json::parse(read_file(folder / "adapter" / "adapter_config.json"));
   settings["base_model_name_or_path"] = "somewhere/else";
