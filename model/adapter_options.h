@@ -38,8 +38,8 @@ bool is_adapter_folder(const std::string& path);
 /// adapter_config.json of a folder. Throws Error when it cannot be read or is no JSON object.
 Json read_adapter_config(const std::string& folder);
 
-/// The path of the model that an adapter's folder names as its base: as --model would, or relative to the folder. Throws
-/// Error when there is none, or when it is an adapter itself.
+/// The path of the model that an adapter's folder names as its base: as --model would, or relative to the folder.
+/// Throws Error when there is none, or when it is an adapter itself.
 std::string adapter_base_path(const std::string& folder);
 
 }  // namespace mathtrap
