@@ -18,7 +18,7 @@ using namespace mathtrap;
 namespace {
 
 fs::path training_of(const std::string& log) {
-  const fs::path folder = fs::temp_directory_path() / fmt::format("mathtrap-curves-{}", ::getpid()) / "adapter";
+  fs::path folder = fs::temp_directory_path() / fmt::format("mathtrap-curves-{}", ::getpid()) / "adapter";
   fs::create_directories(folder);
   write_file_atomically(folder / "log.jsonl", log);
   return folder;
