@@ -222,7 +222,7 @@ std::string markdown_overview(const Overview& overview) {
   for (const Chart& chart : overview.charts) {
     text += fmt::format("\n## {}\n\n", escape_markdown(chart.title));
     if (chart.curves) {
-      text += fmt::format("![{}]({}.svg)\n", escape_markdown(chart.title), chart.name);
+      text += fmt::format("![{}](<{}.svg>)\n", escape_markdown(chart.title), chart.name);
       continue;
     }
     text += markdown_row({escape_markdown(chart.x_label), "series", escape_markdown(chart.y_label), "95% interval"}) +

@@ -58,6 +58,7 @@ void read_step(const Json& line, const Place& place, Log& log) {
     if (!result.is_object()) fail(place, "the field \"validation\" holds no results by kind");
     std::vector<HeldOut>& results = log.held_out[kind];
     results.push_back({tokens, at_least_0(result, "loss", place), at_least_0(result, "exact", place)});
+    if (results.back().exact > 1) fail(place, "the field \"exact\" is above 1");
     // The same figures for four kinds of document at most; the rest would be no log of ours.
     if (log.held_out.size() + 1 > kMaxChartSeries) fail(place, "the field \"validation\" holds too many kinds");
   }

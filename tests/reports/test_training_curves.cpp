@@ -126,6 +126,7 @@ TEST_CASE("a log that still grows is read; one that is no log is refused with it
   CHECK(contains(error_of("{\"step\":1,\"tokens\":5}\n"), "loss"));
   CHECK(contains(error_of(line_of(1, 1, R"(,"validation":7)")), "\"validation\" is no object"));
   CHECK(contains(error_of(line_of(1, 1, R"(,"validation":{"trap":7})")), "no results by kind"));
+  CHECK(contains(error_of(line_of(1, 1, R"(,"validation":{"trap":{"loss":1,"exact":2}})")), "\"exact\" is above 1"));
   std::string kinds;
   for (int i = 0; i < 9; ++i) kinds += fmt::format(R"({}"k{}":{{"loss":1,"exact":0}})", i == 0 ? "" : ",", i);
   CHECK(contains(error_of(line_of(1, 1, fmt::format(R"(,"validation":{{{}}})", kinds))), "too many kinds"));
