@@ -166,15 +166,17 @@ Json Trainer::step() {
   spent_.seconds = seconds();
   // One clock for all, since the learning rate and the end may follow it.
   group_.broadcast(std::span(&spent_.seconds, 1));
-  return {{"step", spent_.steps},
-          {"tokens", spent_.tokens},
-          {"documents", spent_.documents},
-          {"loss", loss},
-          {"learning_rate", rate},
-          {"gradient_norm", norm},
-          {"tokens_per_second", std::round(static_cast<double>(spent_.tokens - tokens_before) / elapsed)},
-          {"utilisation", utilisation_},
-          {"seconds", spent_.seconds}};
+  Json line = {{"step", spent_.steps},
+               {"tokens", spent_.tokens},
+               {"documents", spent_.documents},
+               {"loss", loss},
+               {"learning_rate", rate},
+               {"gradient_norm", norm},
+               {"tokens_per_second", std::round(static_cast<double>(spent_.tokens - tokens_before) / elapsed)},
+               {"utilisation", utilisation_},
+               {"seconds", spent_.seconds}};
+  if (!network_.config.mixture.is_dense()) line["balance_loss"] = balance_loss_;
+  return line;
 }
 
 std::vector<Batch> Trainer::next_batches() {
@@ -194,6 +196,7 @@ double Trainer::add_gradients(const std::vector<Batch>& batches) {
   double targets = 0;
   for (const Batch& batch : batches) targets += static_cast<double>(batch.targets.size(0));
   double loss = 0;
+  balance_loss_ = 0;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const Batch& batch = batches[i];
     spent_.tokens += batch.tokens.size(0);
@@ -202,13 +205,21 @@ double Trainer::add_gradients(const std::vector<Batch>& batches) {
     const double share = static_cast<double>(batch.targets.size(0)) / targets;
     // From seed and place alone, so that a resumed training drops the same features.
     network_.dropout_seed = hash64(fmt::format("dropout/{}/{}/{}", options_.seed, spent_.steps, i));
-    const at::Tensor logits = learned_logits(network_, batch, options_.bf16, options_.recompute);
+    at::Tensor balance;
+    const at::Tensor logits =
+        learned_logits(network_, batch, {options_.bf16, options_.recompute, {}, nullptr, &balance});
     const at::Tensor part = loss_of(logits, batch).mul(share);
     if (i + static_cast<std::size_t>(group_.size()) >= batches.size()) reducer_.expect_last_backward();
-    part.backward();
+    if (balance.defined()) {
+      balance_loss_ += balance.item<double>() * share;
+      (part + balance.mul(share)).backward();
+    } else {
+      part.backward();
+    }
     loss += part.item<double>();
   }
   reducer_.finish();
+  balance_loss_ = group_.sum(balance_loss_);
   return group_.sum(loss);
 }
 

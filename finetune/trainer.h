@@ -89,6 +89,7 @@ class Trainer {
   BestValidation best_;
   double product_rate_ = 0;    ///< operations a second of a large matrix product here
   double utilisation_ = 0;     ///< of the last step
+  double balance_loss_ = 0;    ///< of the last step, of mixtures of experts
   double seconds_before_ = 0;  ///< spent by earlier runs
   double saved_at_ = 0;        ///< seconds at the last checkpoint
   std::deque<double> losses_;

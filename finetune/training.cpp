@@ -227,7 +227,9 @@ void write_model(const TrainingOptions& options, const Network& network, const s
 
 void write_result(const TrainingOptions& options, const Network& network, const std::string& tokenizer_model) {
   if (!options.adapter) return write_model(options, network, tokenizer_model);
-  write_adapter(options.output, {*options.adapter, options.from, network.updates}, written_type(options));
+  Adapter adapter = {*options.adapter, options.from, network.updates};
+  adapter.options.targets = targets_in(network.config, adapter.options.targets);
+  write_adapter(options.output, adapter, written_type(options));
 }
 
 /// Pieces as they follow each other, with the control tokens that are no text.

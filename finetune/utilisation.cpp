@@ -25,9 +25,12 @@ double training_operations(const ModelConfig& config, const std::vector<std::int
   const auto query = static_cast<double>(config.num_attention_heads * config.head_dim);
   const auto key = static_cast<double>(config.num_key_value_heads * config.head_dim);
   const auto layers = static_cast<double>(config.num_hidden_layers);
-  const double layer_weights =
-      hidden * (2 * query + 2 * key) + 3 * hidden * static_cast<double>(config.intermediate_size);
-  const double weights = layers * layer_weights + hidden * static_cast<double>(config.vocab_size);
+  double weights = layers * hidden * (2 * query + 2 * key) + hidden * static_cast<double>(config.vocab_size);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(config.num_hidden_layers); ++i) {
+    const double neurons =
+        config.mixture.is_dense() ? static_cast<double>(config.intermediate_size) : active_neurons(config.mixture, i);
+    weights += 3 * hidden * neurons;
+  }
   // A product is 2 operations a weight and token; backward computes the gradient of its input and of its weight.
   const double passes = weights_frozen ? 2 : 3;
   double operations = 0;

@@ -44,7 +44,7 @@ void add_batch(const Network& network, const std::vector<std::pair<const Documen
                Tally& tally) {
   if (documents.empty()) return;
   const Batch batch = make_batch(documents);
-  const at::Tensor logits = learned_logits(network, batch, false);
+  const at::Tensor logits = learned_logits(network, batch, {});
   const auto targets = static_cast<double>(batch.targets.size(0));
   tally.loss += targets * loss_of(logits, batch).item<double>();
   tally.targets += targets;
@@ -74,8 +74,9 @@ ValidationResult validate_kind(const Network& network, const DocumentSet& set, s
 
 }  // namespace
 
-at::Tensor learned_logits(const Network& network, const Batch& batch, bool bf16, bool recompute) {
-  return training_forward(network, batch.tokens, batch.layout, {bf16, recompute, batch.loss_positions});
+at::Tensor learned_logits(const Network& network, const Batch& batch, TrainingForward options) {
+  options.positions = batch.loss_positions;
+  return training_forward(network, batch.tokens, batch.layout, options);
 }
 
 at::Tensor loss_of(const at::Tensor& logits, const Batch& batch) {

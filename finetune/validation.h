@@ -13,8 +13,8 @@
 
 namespace mathtrap {
 
-/// Logits [m, vocab] f32 of the batch's positions that are learned.
-at::Tensor learned_logits(const Network& network, const Batch& batch, bool bf16, bool recompute = false);
+/// Logits [m, vocab] f32 of the batch's positions that are learned, which take the place of options.positions.
+at::Tensor learned_logits(const Network& network, const Batch& batch, TrainingForward options);
 
 /// Mean over the learned tokens of -log softmax(logits)[token], natural logarithm: a scalar.
 at::Tensor loss_of(const at::Tensor& logits, const Batch& batch);

@@ -24,6 +24,10 @@ constexpr const char* kWeightsName = "adapter_model.safetensors";
 constexpr const char* kPrefix = "base_model.model.model.";  // PEFT's, before "layers.N."
 constexpr std::int64_t kMaxRank = 65536;
 
+bool is_feed_forward(Projection projection) {
+  return projection == Projection::gate || projection == Projection::up || projection == Projection::down;
+}
+
 std::pair<std::int64_t, std::int64_t> weight_shape(const ModelConfig& config, Projection projection) {
   const std::int64_t queries = config.num_attention_heads * config.head_dim;
   const std::int64_t keys = config.num_key_value_heads * config.head_dim;
@@ -102,6 +106,22 @@ at::Tensor take(std::map<std::string, at::Tensor>& tensors, const std::string& n
 
 }  // namespace
 
+std::vector<Projection> targets_in(const ModelConfig& config, const std::vector<Projection>& targets) {
+  if (config.mixture.is_dense()) return targets;
+  std::vector<Projection> result;
+  for (const Projection projection : targets) {
+    if (!is_feed_forward(projection)) {
+      result.push_back(projection);
+    } else if (targets.size() < kProjections) {
+      throw Error(
+          fmt::format("--targets {}: the experts of a mixture have no low-rank updates; q_proj, k_proj, v_proj and "
+                      "o_proj can be targets, or all of the weights trained",
+                      target_module(projection)));
+    }
+  }
+  return result;
+}
+
 std::vector<LayerUpdates> new_updates(const ModelConfig& config, const AdapterOptions& options, std::uint64_t seed) {
   if (options.rank < 1 || options.rank > kMaxRank) {
     throw Error(fmt::format("the adapter's rank is {}; a number from 1 to {} is wanted", options.rank, kMaxRank));
@@ -109,8 +129,9 @@ std::vector<LayerUpdates> new_updates(const ModelConfig& config, const AdapterOp
   if (!(options.dropout >= 0 && options.dropout < 1)) throw Error("the adapter's dropout is not in [0, 1)");
   if (!(std::isfinite(options.alpha) && options.alpha > 0)) throw Error("the adapter's alpha is not a positive number");
   std::vector<LayerUpdates> updates(static_cast<std::size_t>(config.num_hidden_layers));
+  const std::vector<Projection> targets = targets_in(config, options.targets);
   for (std::size_t layer = 0; layer < updates.size(); ++layer) {
-    for (const Projection projection : options.targets) {
+    for (const Projection projection : targets) {
       const auto [rows, columns] = weight_shape(config, projection);
       LowRankUpdate& update = updates[layer].at(static_cast<std::size_t>(projection));
       update.a = at::empty({options.rank, columns}, at::kFloat);
@@ -151,6 +172,7 @@ Adapter read_adapter(const std::string& folder, const ModelConfig& config) {
   for (std::size_t layer = 0; layer < adapter.updates.size(); ++layer) {
     for (std::size_t i = 0; i < kProjections; ++i) {
       const auto projection = static_cast<Projection>(i);
+      if (!config.mixture.is_dense() && is_feed_forward(projection)) continue;
       if (tensors.count(kPrefix + update_name(layer, projection, "lora_A")) == 0) continue;
       const auto [rows, columns] = weight_shape(config, projection);
       LowRankUpdate& update = adapter.updates[layer].at(i);

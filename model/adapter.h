@@ -19,6 +19,10 @@ struct Adapter {
   std::vector<LayerUpdates> updates;  ///< by layer
 };
 
+/// Which of the wanted targets a model has: a mixture of experts has those of attention. Throws Error when others are
+/// named, other than by naming all.
+std::vector<Projection> targets_in(const ModelConfig& config, const std::vector<Projection>& targets);
+
 /// Fresh updates for every layer of a model: A normal with deviation 1 / sqrt(in), B zero, so that the model at first
 /// is its base. The same for a seed on every machine. Throws Error on options that make no adapter.
 std::vector<LayerUpdates> new_updates(const ModelConfig& config, const AdapterOptions& options, std::uint64_t seed);

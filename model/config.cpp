@@ -105,6 +105,8 @@ constexpr ArchitectureDefaults kArchitectures[] = {
     {Architecture::llama, "llama", "LlamaForCausalLM", 0, 2048, 0, 0, 1, 2},
     {Architecture::mistral, "mistral", "MistralForCausalLM", 8, 131072, 4096, 0, 1, 2},
     {Architecture::qwen2, "qwen2", "Qwen2ForCausalLM", 32, 32768, 4096, 28, -1, -1},
+    {Architecture::llama_moe, "llama_moe", "LlamaMoEForCausalLM", 0, 2048, 0, 0, 1, 2},
+    {Architecture::mixtral, "mixtral", "MixtralForCausalLM", 8, 131072, 0, 0, 1, 2},
 };
 
 const ArchitectureDefaults& defaults_of(Architecture architecture) {
@@ -117,7 +119,8 @@ const ArchitectureDefaults& read_architecture(const Json& json, const Place& pla
   const auto* found = std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
                                    [&](const ArchitectureDefaults& row) { return row.model_type == type; });
   if (found == std::end(kArchitectures)) {
-    fail(place, fmt::format("model_type \"{}\" is not supported; llama, mistral and qwen2 are", type));
+    fail(place,
+         fmt::format("model_type \"{}\" is not supported; llama, mistral, qwen2, llama_moe and mixtral are", type));
   }
   return *found;
 }
@@ -193,10 +196,11 @@ std::int64_t first_windowed_of(const Json& types, const ModelConfig& config, con
 void read_sliding_window(const Json& json, const ArchitectureDefaults& defaults, const Place& place,
                          ModelConfig& config) {
   const bool is_qwen2 = config.architecture == Architecture::qwen2;
-  if (config.architecture == Architecture::llama) return;
+  if (config.architecture == Architecture::llama || config.architecture == Architecture::llama_moe) return;
   if (is_qwen2 && !bool_or(json, "use_sliding_window", false, place)) return;
-  // Null says that there is no window, absence that there is one of the usual size.
+  // Null says that there is no window, absence that there is one of the usual size, where that is not none.
   if (json.contains("sliding_window") && !has(json, "sliding_window")) return;
+  if (!json.contains("sliding_window") && defaults.sliding_window == 0) return;
   const std::int64_t window = int_or(json, "sliding_window", defaults.sliding_window, place);
   check_size(window, kMaxSize, "sliding_window", place.file);
   std::int64_t first = is_qwen2 ? int_or(json, "max_window_layers", defaults.first_windowed_layer, place) : 0;
@@ -218,7 +222,12 @@ void read_biases(const Json& json, const Place& place, ModelConfig& config) {
       config.attention_output_bias = biases;
       return;
     case Architecture::mistral:
-      if (biases) fail({place.file, 0, "attention_bias"}, "a Mistral has no biases: not supported");
+    case Architecture::llama_moe:
+    case Architecture::mixtral:
+      if (biases) {
+        fail({place.file, 0, "attention_bias"},
+             fmt::format("biases of a {} are not supported", defaults_of(config.architecture).model_type));
+      }
       return;
     case Architecture::qwen2:
       config.query_key_value_bias = true;
@@ -245,6 +254,15 @@ void read_special_tokens(const Json& json, const ArchitectureDefaults& defaults,
   for (const Json& token : end) {
     if (!token.is_number_integer()) fail({place.file, 0, "eos_token_id"}, "holds something that is not a token id");
     config.eos_token_ids.push_back(token.get<std::int64_t>());
+  }
+}
+
+void read_mixture(const Json& json, const Place& place, ModelConfig& config) {
+  const std::int64_t layers = config.num_hidden_layers;
+  if (config.architecture == Architecture::llama_moe) {
+    config.mixture = read_llama_moe(json, layers, config.intermediate_size, place);
+  } else if (config.architecture == Architecture::mixtral) {
+    config.mixture = read_mixtral(json, layers, config.intermediate_size, place);
   }
 }
 
@@ -280,6 +298,13 @@ Json architecture_json(const ModelConfig& config) {
   switch (config.architecture) {
     case Architecture::llama:
       return {{"attention_bias", config.query_key_value_bias}, {"mlp_bias", false}};
+    case Architecture::llama_moe:
+      return llama_moe_json(config.mixture);
+    case Architecture::mixtral: {
+      Json json = mixtral_json(config.mixture);
+      json["sliding_window"] = window;
+      return json;
+    }
     case Architecture::mistral:
       return {{"sliding_window", window}};
     case Architecture::qwen2:
@@ -312,6 +337,7 @@ void check_config(const ModelConfig& config, const std::string& source) {
   if (config.first_windowed_layer < 0) {
     fail({source, 0, "max_window_layers"}, fmt::format("is {}, must not be negative", config.first_windowed_layer));
   }
+  check_mixture(config.mixture, config.num_hidden_layers, source);
   if (config.bos_token_id != -1) check_token(config.bos_token_id, config, "bos_token_id", source);
   for (const std::int64_t token : config.eos_token_ids) check_token(token, config, "eos_token_id", source);
 }
@@ -346,11 +372,14 @@ ModelConfig read_hugging_face_config(const std::string& path) {
   config.max_position_embeddings = int_or(json, "max_position_embeddings", defaults.max_position_embeddings, place);
   config.rms_norm_eps = number_or(json, "rms_norm_eps", 1e-6, place);
   config.tie_word_embeddings = bool_or(json, "tie_word_embeddings", false, place);
+  if (config.architecture == Architecture::mixtral) config.rope_theta = 1e6;
   read_rope(json, place, config);
   read_biases(json, place, config);
   read_sliding_window(json, defaults, place, config);
   read_special_tokens(json, defaults, place, config);
   config.torch_dtype = read_dtype(json, place);
+  check_sizes(config, path);
+  read_mixture(json, place, config);
   check_config(config, path);
   return config;
 }

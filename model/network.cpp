@@ -1,6 +1,7 @@
 #include "model/network.h"
 
 #include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
@@ -11,10 +12,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <string_view>
 
+#include "model/mixture.h"
 #include "model/ops.h"
 #include "model/recompute.h"
+#include "model/weights.h"
 #include "support/error.h"
 #include "support/random.h"
 
@@ -29,13 +32,16 @@ struct LayerField {
   at::Tensor LayerWeights::*tensor;
 };
 
-constexpr LayerField kLayerFields[] = {
+constexpr LayerField kAttentionFields[] = {
     {"input_layernorm.weight", &LayerWeights::attention_norm},
     {"self_attn.q_proj.weight", &LayerWeights::query},
     {"self_attn.k_proj.weight", &LayerWeights::key},
     {"self_attn.v_proj.weight", &LayerWeights::value},
     {"self_attn.o_proj.weight", &LayerWeights::output},
     {"post_attention_layernorm.weight", &LayerWeights::mlp_norm},
+};
+
+constexpr LayerField kDenseFields[] = {
     {"mlp.gate_proj.weight", &LayerWeights::gate},
     {"mlp.up_proj.weight", &LayerWeights::up},
     {"mlp.down_proj.weight", &LayerWeights::down},
@@ -49,18 +55,47 @@ constexpr LayerField kQueryKeyValueBiases[] = {
 
 constexpr LayerField kOutputBias = {"self_attn.o_proj.bias", &LayerWeights::output_bias};
 
-/// The weights that a layer of the configuration has.
-std::vector<LayerField> layer_fields(const ModelConfig& config) {
-  std::vector<LayerField> fields(std::begin(kLayerFields), std::end(kLayerFields));
-  if (config.query_key_value_bias) {
-    fields.insert(fields.end(), std::begin(kQueryKeyValueBiases), std::end(kQueryKeyValueBiases));
-  }
-  if (config.attention_output_bias) fields.push_back(kOutputBias);
-  return fields;
+std::string layer_weight_name(std::size_t layer, const std::string& field) {
+  return fmt::format("model.layers.{}.{}", layer, field);
 }
 
-std::string layer_weight_name(std::size_t layer, const char* field) {
-  return fmt::format("model.layers.{}.{}", layer, field);
+/// A weight of a network, and where it lives.
+struct WeightPlace {
+  std::string name;
+  at::Tensor* tensor = nullptr;
+};
+
+/// The weights that a layer of the configuration has.
+std::vector<WeightPlace> layer_weights(const ModelConfig& config, std::size_t index, LayerWeights& layer) {
+  std::vector<WeightPlace> weights;
+  const auto add = [&](const LayerField& field) {
+    weights.push_back({layer_weight_name(index, field.name), &(layer.*field.tensor)});
+  };
+  for (const LayerField& field : kAttentionFields) add(field);
+  if (config.query_key_value_bias) {
+    for (const LayerField& field : kQueryKeyValueBiases) add(field);
+  }
+  if (config.attention_output_bias) add(kOutputBias);
+  if (config.mixture.is_dense()) {
+    for (const LayerField& field : kDenseFields) add(field);
+    return weights;
+  }
+  for (const MixtureTensor& weight : mixture_tensors(config, index, layer.mixture)) {
+    weights.push_back({layer_weight_name(index, weight.name), weight.tensor});
+  }
+  return weights;
+}
+
+/// Every weight of a network whose configuration is set; makes its layers.
+std::vector<WeightPlace> weight_places(Network& network) {
+  std::vector<WeightPlace> places = {{"model.embed_tokens.weight", &network.embedding}};
+  network.layers.resize(static_cast<std::size_t>(network.config.num_hidden_layers));
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    for (WeightPlace& place : layer_weights(network.config, i, network.layers[i])) places.push_back(std::move(place));
+  }
+  places.push_back({"model.norm.weight", &network.final_norm});
+  if (!network.config.tie_word_embeddings) places.push_back({"lm_head.weight", &network.head});
+  return places;
 }
 
 at::Device parse_device(const std::string& name) {
@@ -79,13 +114,18 @@ at::Tensor place(const Checkpoint& checkpoint, const std::string& name, const at
   return found->second.to(device);
 }
 
-at::Tensor draw(const std::string& name, std::int64_t rows, std::int64_t columns, double deviation,
-                std::uint64_t seed) {
-  at::Tensor tensor = at::empty({rows, columns}, at::kFloat);
+at::Tensor draw(const std::string& name, const std::vector<std::int64_t>& shape, double deviation, std::uint64_t seed) {
+  at::Tensor tensor = at::empty(shape, at::kFloat);
   Random random(seed, name);
   auto* values = tensor.data_ptr<float>();
-  for (std::int64_t i = 0; i < rows * columns; ++i) values[i] = static_cast<float>(random.normal() * deviation);
+  for (std::int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(random.normal() * deviation);
   return tensor;
+}
+
+/// Weights that add to the residual stream: W_o, and a feed-forward block's last.
+bool writes_residual(std::string_view name) {
+  return name.find(".o_proj.") != name.npos || name.find("down_proj") != name.npos ||
+         name.find("weight_down") != name.npos || name.ends_with(".w2.weight");
 }
 
 /// Products of one layer: its weights times what they read, with the updates of an adapter where there is one.
@@ -116,36 +156,62 @@ class Products {
   Arithmetic arithmetic_;
 };
 
-LayerState run_layer(const Network& network, std::size_t index, const LayerState& state, Arithmetic arithmetic,
+/// A feed-forward layer's part: what the residual stream gets, and a mixture's balance loss.
+struct FeedForward {
+  at::Tensor delta;
+  at::Tensor balance_loss;
+};
+
+FeedForward run_feed_forward(const Network& network, std::size_t index, const at::Tensor& norm,
+                             const LayerOptions& options, const Products& products) {
+  const LayerWeights& layer = network.layers[index];
+  const Observers* observers = options.observers;
+  if (network.config.mixture.is_dense()) {
+    const at::Tensor gated = swiglu(products({{Projection::gate, layer.gate}, {Projection::up, layer.up}}, norm));
+    if (observers != nullptr && observers->dense) observers->dense(index, norm, gated);
+    return {products({{Projection::down, layer.down}}, gated), {}};
+  }
+  const std::uint64_t seed = mix64(network.dropout_seed + index);
+  MixtureOutput output = mix_experts(norm, layer.mixture, network.config, index, options.arithmetic, seed);
+  if (observers != nullptr && observers->mixture) observers->mixture(index, norm, output.routing, output.dropped);
+  return {std::move(output.delta), std::move(output.routing.balance_loss)};
+}
+
+LayerState run_layer(const Network& network, std::size_t index, const LayerState& state, const LayerOptions& options,
                      const Attention& attention) {
   const LayerWeights& layer = network.layers[index];
   const double epsilon = network.config.rms_norm_eps;
-  const auto& [x, norm] = state;
+  const Arithmetic arithmetic = options.arithmetic;
   const Products products(network, index, arithmetic);
   const at::Tensor query_key_value = add_bias(
       products({{Projection::query, layer.query}, {Projection::key, layer.key}, {Projection::value, layer.value}},
-               norm),
+               state.norm),
       {layer.query_bias, layer.key_bias, layer.value_bias});
   const at::Tensor mixed = attention(index, query_key_value);
   const at::Tensor attended = add_bias(products({{Projection::output, layer.output}}, mixed), layer.output_bias);
-  const ResidualNorm residual = add_rms_norm(x, attended, layer.mlp_norm, epsilon, arithmetic);
-  const at::Tensor gated =
-      swiglu(products({{Projection::gate, layer.gate}, {Projection::up, layer.up}}, residual.norm));
-  const at::Tensor delta = products({{Projection::down, layer.down}}, gated);
+  const ResidualNorm residual = add_rms_norm(state.residual, attended, layer.mlp_norm, epsilon, arithmetic);
+  const FeedForward block = run_feed_forward(network, index, residual.norm, options, products);
   const bool last = index + 1 == network.layers.size();
   const at::Tensor& next_norm = last ? network.final_norm : network.layers[index + 1].attention_norm;
   const ResidualNorm next =
-      add_rms_norm(residual.sum, delta, next_norm, epsilon, last ? Arithmetic::as_stored : arithmetic);
-  return {next.sum, next.norm};
+      add_rms_norm(residual.sum, block.delta, next_norm, epsilon, last ? Arithmetic::as_stored : arithmetic);
+  at::Tensor balance_loss = state.balance_loss;
+  if (block.balance_loss.defined()) balance_loss = balance_loss + block.balance_loss;
+  return {next.sum, next.norm, balance_loss};
 }
 
 /// Any tensor of the layer that is learned, where there is one.
-at::Tensor learned_weight(const Network& network, std::size_t layer) {
-  if (network.updates.empty()) return network.layers[layer].down;
-  for (const LowRankUpdate& update : network.updates[layer]) {
-    if (update.defined()) return update.b;
+at::Tensor learned_weight(const Network& network, std::size_t index) {
+  if (!network.updates.empty()) {
+    for (const LowRankUpdate& update : network.updates[index]) {
+      if (update.defined()) return update.b;
+    }
   }
-  return network.layers[layer].down;
+  LayerWeights layer = network.layers[index];
+  for (const WeightPlace& place : layer_weights(network.config, index, layer)) {
+    if (place.tensor->requires_grad()) return *place.tensor;
+  }
+  return layer.attention_norm;
 }
 
 }  // namespace
@@ -154,83 +220,56 @@ Network make_network(const Checkpoint& checkpoint, const std::string& device_nam
   const at::Device device = parse_device(device_name);
   Network network;
   network.config = checkpoint.config;
-  network.embedding = place(checkpoint, "model.embed_tokens.weight", device);
-  network.layers.resize(static_cast<std::size_t>(network.config.num_hidden_layers));
-  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    for (const LayerField& field : layer_fields(network.config)) {
-      network.layers[layer].*field.tensor = place(checkpoint, layer_weight_name(layer, field.name), device);
-    }
-  }
-  network.final_norm = place(checkpoint, "model.norm.weight", device);
-  network.head = network.config.tie_word_embeddings ? network.embedding : place(checkpoint, "lm_head.weight", device);
+  for (const WeightPlace& weight : weight_places(network)) *weight.tensor = place(checkpoint, weight.name, device);
+  if (network.config.tie_word_embeddings) network.head = network.embedding;
   return network;
 }
 
 Network random_network(const ModelConfig& config, std::uint64_t seed) {
   Network network;
   network.config = config;
-  const std::int64_t hidden = config.hidden_size;
-  const std::int64_t heads = config.num_attention_heads * config.head_dim;
-  const std::int64_t kv_heads = config.num_key_value_heads * config.head_dim;
   // Each layer adds two terms to the residual stream, whose variance so stays that of one.
   const double residual = kWeightDeviation / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
-  const auto weight = [&](const std::string& name, std::int64_t rows, std::int64_t columns, double deviation) {
-    return draw(name, rows, columns, deviation, seed);
-  };
-  network.embedding = weight("model.embed_tokens.weight", config.vocab_size, hidden, kWeightDeviation);
-  for (std::size_t layer = 0; layer < static_cast<std::size_t>(config.num_hidden_layers); ++layer) {
-    const auto name = [layer](const char* field) { return layer_weight_name(layer, field); };
-    LayerWeights weights;
-    weights.attention_norm = at::ones({hidden}, at::kFloat);
-    weights.query = weight(name("self_attn.q_proj.weight"), heads, hidden, kWeightDeviation);
-    weights.key = weight(name("self_attn.k_proj.weight"), kv_heads, hidden, kWeightDeviation);
-    weights.value = weight(name("self_attn.v_proj.weight"), kv_heads, hidden, kWeightDeviation);
-    weights.output = weight(name("self_attn.o_proj.weight"), hidden, heads, residual);
-    weights.mlp_norm = at::ones({hidden}, at::kFloat);
-    weights.gate = weight(name("mlp.gate_proj.weight"), config.intermediate_size, hidden, kWeightDeviation);
-    weights.up = weight(name("mlp.up_proj.weight"), config.intermediate_size, hidden, kWeightDeviation);
-    weights.down = weight(name("mlp.down_proj.weight"), hidden, config.intermediate_size, residual);
-    if (config.query_key_value_bias) {
-      weights.query_bias = at::zeros({heads}, at::kFloat);
-      weights.key_bias = at::zeros({kv_heads}, at::kFloat);
-      weights.value_bias = at::zeros({kv_heads}, at::kFloat);
+  const std::vector<WeightPlace> places = weight_places(network);
+  const std::vector<ExpectedTensor> expected = expected_tensors(config);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const auto& [name, shape] = expected[i];
+    const bool is_vector = shape.size() == 1;
+    // Noise that is not learned yet has the least deviation that it can have.
+    if (is_vector || name.find("weight_noise") != name.npos) {
+      *places[i].tensor = name.ends_with("norm.weight") ? at::ones(shape, at::kFloat) : at::zeros(shape, at::kFloat);
+    } else {
+      *places[i].tensor = draw(name, shape, writes_residual(name) ? residual : kWeightDeviation, seed);
     }
-    if (config.attention_output_bias) weights.output_bias = at::zeros({hidden}, at::kFloat);
-    network.layers.push_back(std::move(weights));
   }
-  network.final_norm = at::ones({hidden}, at::kFloat);
-  network.head = config.tie_word_embeddings ? network.embedding
-                                            : weight("lm_head.weight", config.vocab_size, hidden, kWeightDeviation);
+  if (config.tie_word_embeddings) network.head = network.embedding;
   return network;
 }
 
 std::vector<std::pair<std::string, at::Tensor>> named_weights(const Network& network) {
+  Network copy = network;  // of the tensors' handles
   std::vector<std::pair<std::string, at::Tensor>> weights;
-  weights.emplace_back("model.embed_tokens.weight", network.embedding);
-  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    for (const LayerField& field : layer_fields(network.config)) {
-      weights.emplace_back(layer_weight_name(layer, field.name), network.layers[layer].*field.tensor);
-    }
-  }
-  weights.emplace_back("model.norm.weight", network.final_norm);
-  if (!network.config.tie_word_embeddings) weights.emplace_back("lm_head.weight", network.head);
+  for (WeightPlace& weight : weight_places(copy)) weights.emplace_back(std::move(weight.name), *weight.tensor);
   return weights;
 }
 
-at::Tensor run_layers(const Network& network, const at::Tensor& tokens, Arithmetic arithmetic,
-                      const Attention& attention, bool recompute) {
+at::Tensor run_layers(const Network& network, const at::Tensor& tokens, const LayerOptions& options,
+                      const Attention& attention, at::Tensor* balance_loss) {
   const double epsilon = network.config.rms_norm_eps;
   const at::Tensor x = at::embedding(network.embedding, tokens).to(at::kFloat);
   if (network.layers.empty()) return rms_norm(x, network.final_norm, epsilon, Arithmetic::as_stored);
-  LayerState state = {x, rms_norm(x, network.layers[0].attention_norm, epsilon, arithmetic)};
+  LayerState state = {x, rms_norm(x, network.layers[0].attention_norm, epsilon, options.arithmetic), {}};
+  const bool is_dense = network.config.mixture.is_dense();
+  if (!is_dense && at::GradMode::is_enabled()) state.balance_loss = at::zeros({}, x.options());
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     // By value for the same reason as in training_forward; the network outlives the backward pass.
-    const LayerFunction layer = [&network, attention, arithmetic, i](const LayerState& before) {
-      return run_layer(network, i, before, arithmetic, attention);
+    const LayerFunction layer = [&network, attention, options, i](const LayerState& before) {
+      return run_layer(network, i, before, options, attention);
     };
-    state = recompute ? recomputed(layer, state, learned_weight(network, i)) : layer(state);
+    state = options.recompute ? recomputed(layer, state, learned_weight(network, i)) : layer(state);
   }
-  return state.second;
+  if (balance_loss != nullptr) *balance_loss = state.balance_loss;
+  return state.norm;
 }
 
 AttentionShape attention_shape(const ModelConfig& config, std::size_t layer) {
@@ -252,8 +291,8 @@ at::Tensor training_forward(const Network& network, const at::Tensor& tokens, co
                                   std::size_t layer, const at::Tensor& query_key_value) {
     return causal_attention(query_key_value, attention_shape(config, layer), table, starts);
   };
-  const bool recompute = options.recompute && at::GradMode::is_enabled();
-  at::Tensor hidden = run_layers(network, tokens, arithmetic, attention, recompute);
+  const LayerOptions layers = {arithmetic, options.recompute && at::GradMode::is_enabled(), options.observers};
+  at::Tensor hidden = run_layers(network, tokens, layers, attention, options.balance_loss);
   if (options.positions.defined()) hidden = hidden.index_select(0, options.positions);
   return output_logits(hidden, network.head, arithmetic);
 }

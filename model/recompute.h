@@ -5,12 +5,15 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
-#include <utility>
 
 namespace mathtrap {
 
-/// What runs through the layers: the residual stream, and its normalisation that the next block reads.
-using LayerState = std::pair<at::Tensor, at::Tensor>;
+/// What runs through the layers.
+struct LayerState {
+  at::Tensor residual;      ///< the residual stream
+  at::Tensor norm;          ///< its normalisation that the next block reads
+  at::Tensor balance_loss;  ///< scalar: the sum over mixtures of experts so far; undefined where there are none
+};
 using LayerFunction = std::function<LayerState(const LayerState&)>;
 
 /// layer(state), with the same values and gradients. `layer` must give the same result each time. `weight`: any weight

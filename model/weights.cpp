@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "model/mapped_tensor.h"
+#include "model/mixture_weights.h"
 #include "support/error.h"
 
 namespace mathtrap {
@@ -36,6 +37,15 @@ at::Tensor rotary_halves(const at::Tensor& weight, std::int64_t heads) {
       .view(weight.sizes());
 }
 
+/// A Mixtral's configuration does not say that it has experts which every token activates, and of what size: the first
+/// layer's weights do.
+void find_shared_experts(Checkpoint& checkpoint) {
+  if (checkpoint.config.architecture != Architecture::mixtral) return;
+  const auto found = checkpoint.tensors.find("model.layers.0.mlp_residual.w1.weight");
+  if (found == checkpoint.tensors.end() || found->second.dim() != 2) return;
+  checkpoint.config.mixture.shared_size = found->second.size(0);
+}
+
 }  // namespace
 
 std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
@@ -53,17 +63,24 @@ std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
     add("self_attn.q_proj.weight", {query, hidden});
     add("self_attn.k_proj.weight", {key, hidden});
     add("self_attn.v_proj.weight", {key, hidden});
+    add("self_attn.o_proj.weight", {hidden, query});
+    add("post_attention_layernorm.weight", {hidden});
     if (config.query_key_value_bias) {
       add("self_attn.q_proj.bias", {query});
       add("self_attn.k_proj.bias", {key});
       add("self_attn.v_proj.bias", {key});
     }
-    add("self_attn.o_proj.weight", {hidden, query});
     if (config.attention_output_bias) add("self_attn.o_proj.bias", {hidden});
-    add("post_attention_layernorm.weight", {hidden});
-    add("mlp.gate_proj.weight", {intermediate, hidden});
-    add("mlp.up_proj.weight", {intermediate, hidden});
-    add("mlp.down_proj.weight", {hidden, intermediate});
+    if (config.mixture.is_dense()) {
+      add("mlp.gate_proj.weight", {intermediate, hidden});
+      add("mlp.up_proj.weight", {intermediate, hidden});
+      add("mlp.down_proj.weight", {hidden, intermediate});
+      continue;
+    }
+    MixtureWeights names;
+    for (MixtureTensor& tensor : mixture_tensors(config, static_cast<std::size_t>(layer), names)) {
+      add(tensor.name.c_str(), std::move(tensor.shape));
+    }
   }
   expected.push_back({"model.norm.weight", {hidden}});
   if (!config.tie_word_embeddings) expected.push_back({"lm_head.weight", {config.vocab_size, hidden}});
@@ -71,6 +88,7 @@ std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
 }
 
 void check_weights(Checkpoint& checkpoint) {
+  find_shared_experts(checkpoint);
   std::erase_if(checkpoint.tensors, [](const auto& item) { return is_computed(item.first); });
   // A tied head that is stored nevertheless is a copy of the embedding.
   if (checkpoint.config.tie_word_embeddings) checkpoint.tensors.erase("lm_head.weight");

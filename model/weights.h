@@ -17,7 +17,7 @@ struct ExpectedTensor {
   std::vector<std::int64_t> shape;
 };
 
-/// In the order of the computation. Linear weights are [out, in].
+/// In a fixed order: that of named_weights (model/network.h). Linear weights are [out, in].
 std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config);
 
 /// Leaves out what is stored but computed here (frequencies of old checkpoints, a tied head), and throws Error when a

@@ -35,7 +35,7 @@ at::Tensor forward_new_tokens(const Network& network, const RotaryTable& table, 
     }
     return cached_attention(query_key_value, attention_shape(network.config, layer), table, sequences);
   };
-  const at::Tensor hidden = run_layers(network, to_tensor(tokens, device), Arithmetic::as_stored, attention);
+  const at::Tensor hidden = run_layers(network, to_tensor(tokens, device), LayerOptions(), attention);
   for (const NewTokens& item : batch) item.cache->length += static_cast<std::int64_t>(item.tokens.size());
   const at::Tensor wanted = hidden.index_select(0, to_tensor(rows, device));
   return output_logits(wanted, network.head, Arithmetic::as_stored).to(at::kCPU, at::kFloat).contiguous();
