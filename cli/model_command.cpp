@@ -75,7 +75,7 @@ void for_each_object(const std::string& path, const std::function<void(const Jso
 
 Json describe(const ModelInfo& info) {
   const ModelConfig& config = info.config;
-  return {{"name", info.name},
+  Json json = {{"name", info.name},
           {"parameters", info.parameters},
           {"weight_bytes", info.weight_bytes},
           {"dtype", info.dtype},
@@ -89,6 +89,13 @@ Json describe(const ModelInfo& info) {
           {"max_position_embeddings", config.max_position_embeddings},
           {"rope_theta", config.rope_theta},
           {"tie_word_embeddings", config.tie_word_embeddings}};
+  if (config.mixture.is_dense()) return json;
+  json["active_parameters"] = info.active_parameters;
+  json["num_experts"] = config.mixture.num_experts;
+  json["num_selects"] = config.mixture.num_selects;
+  json["shared_neurons"] = config.mixture.shared_size;
+  json["gate"] = gate_name(config.mixture.gate);
+  return json;
 }
 
 /// Where the template was found, with its hash; "none" without one, and why a template cannot be used.

@@ -212,7 +212,7 @@ double Trainer::add_gradients(const std::vector<Batch>& batches) {
     if (i + static_cast<std::size_t>(group_.size()) >= batches.size()) reducer_.expect_last_backward();
     if (balance.defined()) {
       balance_loss_ += balance.item<double>() * share;
-      (part + balance.mul(share)).backward();
+      part.add(balance, share).backward();
     } else {
       part.backward();
     }

@@ -63,6 +63,14 @@ ModelInfo describe(const Network& network, const std::string& path) {
     info.parameters += weight.numel();
     info.weight_bytes += weight.numel() * static_cast<std::int64_t>(weight.element_size());
   }
+  info.active_parameters = info.parameters;
+  const MixtureConfig& mixture = network.config.mixture;
+  for (std::size_t i = 0; !mixture.is_dense() && i < network.layers.size(); ++i) {
+    std::int64_t neurons = mixture.shared_size;
+    for (const std::int64_t size : mixture.expert_sizes[i]) neurons += size;
+    const double idle = static_cast<double>(neurons) - active_neurons(mixture, i);
+    info.active_parameters -= std::llround(3 * idle * static_cast<double>(network.config.hidden_size));
+  }
   info.dtype =
       type_name(network.layers.empty() ? network.embedding.scalar_type() : network.layers[0].query.scalar_type());
   return info;

@@ -74,6 +74,7 @@ struct ModelInfo {
   ModelConfig config;
   std::string name;  ///< the last part of the path
   std::int64_t parameters = 0;
+  std::int64_t active_parameters = 0;  ///< that a token uses: of a mixture of experts those of its chosen experts
   std::int64_t weight_bytes = 0;
   std::string dtype;
 };
