@@ -13,8 +13,16 @@ pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(ginac REQUIRED IMPORTED_TARGET ginac)
 pkg_check_modules(z3 REQUIRED IMPORTED_TARGET z3)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(lemon REQUIRED IMPORTED_TARGET lemon)
 pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+
+# METIS has neither a CMake package nor a pkg-config file.
+find_library(METIS_LIBRARY metis REQUIRED)
+find_path(METIS_INCLUDE_DIR metis.h REQUIRED)
+add_library(metis INTERFACE)
+target_link_libraries(metis INTERFACE ${METIS_LIBRARY})
+target_include_directories(metis SYSTEM INTERFACE ${METIS_INCLUDE_DIR})
 
 # LibTorch as system headers, so that our warnings do not apply to them.
 add_library(mathtrap_torch INTERFACE)
