@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
   add_report_command(program, common, action);
   add_judge_command(program, common, action);
   add_model_command(program, common, action);
+  add_moe_command(program, common, action);
   add_pretrain_command(program, common, action);
   add_traps_command(program, common, action);
   try {

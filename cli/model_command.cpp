@@ -76,19 +76,19 @@ void for_each_object(const std::string& path, const std::function<void(const Jso
 Json describe(const ModelInfo& info) {
   const ModelConfig& config = info.config;
   Json json = {{"name", info.name},
-          {"parameters", info.parameters},
-          {"weight_bytes", info.weight_bytes},
-          {"dtype", info.dtype},
-          {"hidden_size", config.hidden_size},
-          {"intermediate_size", config.intermediate_size},
-          {"num_hidden_layers", config.num_hidden_layers},
-          {"num_attention_heads", config.num_attention_heads},
-          {"num_key_value_heads", config.num_key_value_heads},
-          {"head_dim", config.head_dim},
-          {"vocab_size", config.vocab_size},
-          {"max_position_embeddings", config.max_position_embeddings},
-          {"rope_theta", config.rope_theta},
-          {"tie_word_embeddings", config.tie_word_embeddings}};
+               {"parameters", info.parameters},
+               {"weight_bytes", info.weight_bytes},
+               {"dtype", info.dtype},
+               {"hidden_size", config.hidden_size},
+               {"intermediate_size", config.intermediate_size},
+               {"num_hidden_layers", config.num_hidden_layers},
+               {"num_attention_heads", config.num_attention_heads},
+               {"num_key_value_heads", config.num_key_value_heads},
+               {"head_dim", config.head_dim},
+               {"vocab_size", config.vocab_size},
+               {"max_position_embeddings", config.max_position_embeddings},
+               {"rope_theta", config.rope_theta},
+               {"tie_word_embeddings", config.tie_word_embeddings}};
   if (config.mixture.is_dense()) return json;
   json["active_parameters"] = info.active_parameters;
   json["num_experts"] = config.mixture.num_experts;

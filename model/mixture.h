@@ -19,6 +19,9 @@ struct MixtureOutput {
   std::int64_t dropped = 0;  ///< pairs of token and expert beyond an expert's capacity, in training alone
 };
 
+/// One block alone: down(silu(x gate) * (x up)), [tokens, hidden] in x's format.
+at::Tensor run_expert(const at::Tensor& x, const ExpertWeights& weights, Arithmetic arithmetic = Arithmetic::as_stored);
+
 /// x [tokens, hidden], normalised. delta = shared(x) + sum over the chosen experts of scale * score * expert(x), or
 /// without scores of scale * expert(x). No token is dropped without gradients, and its result depends on its own x
 /// alone, to the bit: an expert's sums are over one token, and experts are added in the order of their numbers.

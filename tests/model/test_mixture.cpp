@@ -15,6 +15,7 @@
 #include "model/checkpoint.h"
 #include "model/mixture.h"
 #include "model/network.h"
+#include "model/weight_shards.h"
 #include "support/files.h"
 #include "support/json.h"
 #include "support/random.h"
@@ -468,4 +469,20 @@ TEST_CASE("an expert that is left out of a batch has a gradient of zero, not non
     if (name.find("experts.weight_up") != name.npos && weight.grad().eq(0).all().item<bool>()) ++zero;
   }
   CHECK(zero == 4);  // two of four in each of two layers
+}
+
+TEST_CASE("a checkpoint written in shards is read back whole, and not mistaken for one before it is finished") {
+  const ModelConfig config = mixture_config();
+  const Network network = mixture_network(config, 3);
+  const ScratchFolder folder;
+  WeightShards shards(folder / "model", 2000);
+  for (const auto& [name, weight] : named_weights(network)) shards.add(name, weight);
+  CHECK(contains(error_of([&] { read_checkpoint(folder / "model"); }), "has no config.json"));
+  shards.finish(config, "");
+  const Checkpoint again = read_checkpoint(folder / "model");
+  for (const auto& [name, weight] : named_weights(network)) CHECK(again.tensors.at(name).equal(weight));
+  CHECK(std::filesystem::exists(std::filesystem::path(folder / "model") / "model-00003.safetensors"));
+  WeightShards incomplete(folder / "other");
+  incomplete.add("model.norm.weight", network.final_norm);
+  CHECK(contains(error_of([&] { incomplete.finish(config, ""); }), "model.embed_tokens.weight of shape [19, 12]"));
 }
