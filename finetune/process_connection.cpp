@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <string_view>
 #include <thread>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
@@ -31,7 +32,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
-using Store = c10::intrusive_ptr<c10d::TCPStore>;
+using Store = c10::intrusive_ptr<c10d::Store>;
 
 constexpr auto kMeeting = 120s;   // machines of a job do not start at the same moment
 constexpr auto kExchange = 240h;  // a peer may be busy for long; that it is there at all, the watch sees to
@@ -49,7 +50,9 @@ Store open_store(const ProcessPlace& place, bool serves) {
   options.waitWorkers = false;
   options.timeout = kMeeting;
   try {
-    return c10::make_intrusive<c10d::TCPStore>(place.master_address, options);
+    // torchrun's store keeps what processes wrote before they were started again.
+    return c10::make_intrusive<c10d::PrefixStore>(fmt::format("mathtrap/{}", place.restart),
+                                                  c10::make_intrusive<c10d::TCPStore>(place.master_address, options));
   } catch (const std::exception& error) {
     const std::string who = fmt::format("process {} of {}", place.rank, place.processes);
     if (serves) {
@@ -62,7 +65,7 @@ Store open_store(const ProcessPlace& place, bool serves) {
 }
 
 /// Waits until all processes have come.
-void meet(const ProcessPlace& place, c10d::TCPStore& store) {
+void meet(const ProcessPlace& place, c10d::Store& store) {
   if (store.add(fmt::format("rank/{}", place.rank), 1) > 1) {
     throw Error(fmt::format("two processes say that they are number {} of {}: look at RANK or SLURM_PROCID", place.rank,
                             place.processes));
@@ -104,7 +107,7 @@ std::string address_towards(const std::string& machine) {
 
 /// The network between the processes: that of $GLOO_SOCKET_IFNAME, as with torchrun, else the one that leads to the
 /// first machine, and from there to the last.
-std::shared_ptr<gloo::transport::Device> choose_device(const ProcessPlace& place, c10d::TCPStore& store) {
+std::shared_ptr<gloo::transport::Device> choose_device(const ProcessPlace& place, c10d::Store& store) {
   if (const char* name = std::getenv("GLOO_SOCKET_IFNAME"); name != nullptr && *name != '\0') {
     return c10d::ProcessGroupGloo::createDeviceForInterface(name);
   }
@@ -123,7 +126,7 @@ std::shared_ptr<gloo::transport::Device> choose_device(const ProcessPlace& place
 class GlooConnection : public ProcessConnection {
  public:
   explicit GlooConnection(const ProcessPlace& place)
-      : store_(open_store(place, place.rank == 0)),
+      : store_(open_store(place, place.rank == 0 && !place.port_is_served)),
         // A connection of its own: LibTorch's other one may wait in a call for long.
         watch_store_(open_store(place, false)),
         watch_((meet(place, *store_), place),

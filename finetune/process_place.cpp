@@ -12,6 +12,7 @@ namespace mathtrap {
 namespace {
 
 constexpr std::int64_t kMostProcesses = 4096;
+constexpr std::int64_t kMostRestarts = 1'000'000;
 constexpr std::int64_t kLastPort = 65535;
 constexpr std::int64_t kFirstJobPort = 20000;  // below the ports that systems hand out by themselves
 constexpr std::int64_t kJobPorts = 12000;
@@ -54,6 +55,10 @@ ProcessPlace read_torchrun() {
   if (place.processes == 1) return place;
   place.master_address = needed("MASTER_ADDR", "WORLD_SIZE");
   place.master_port = parse_port(needed("MASTER_PORT", "WORLD_SIZE"));
+  place.port_is_served = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
+  if (const auto restarts = variable("TORCHELASTIC_RESTART_COUNT")) {
+    place.restart = parse_number("TORCHELASTIC_RESTART_COUNT", *restarts, 0, kMostRestarts);
+  }
   return place;
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <vector>
 
 #include "finetune/gradient_reducer.h"
@@ -44,9 +45,17 @@ class PlaceVariables {
   PlaceVariables& operator=(const PlaceVariables&) = delete;
 
  private:
-  static constexpr const char* kNames[] = {"RANK",         "WORLD_SIZE",   "MASTER_ADDR",    "MASTER_PORT",
-                                           "SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODELIST", "SLURM_LAUNCH_NODE_IPADDR",
-                                           "SLURM_JOB_ID"};
+  static constexpr const char* kNames[] = {"RANK",
+                                           "WORLD_SIZE",
+                                           "MASTER_ADDR",
+                                           "MASTER_PORT",
+                                           "SLURM_PROCID",
+                                           "SLURM_NTASKS",
+                                           "SLURM_NODELIST",
+                                           "SLURM_LAUNCH_NODE_IPADDR",
+                                           "SLURM_JOB_ID",
+                                           "TORCHELASTIC_USE_AGENT_STORE",
+                                           "TORCHELASTIC_RESTART_COUNT"};
   std::map<std::string, std::string> before_;
 };
 
@@ -146,6 +155,13 @@ TEST_CASE("torchrun's and Slurm's variables say which process this is") {
       {{{"SLURM_PROCID", "1"}, {"SLURM_NTASKS", "2"}, {"SLURM_LAUNCH_NODE_IPADDR", "10.0.0.1"}, {"SLURM_JOB_ID", "5"}},
        {1, 2, "10.0.0.1", 20005}},
       {{{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "2"}, {"MASTER_ADDR", "h"}, {"MASTER_PORT", "7"}}, {0, 2, "h", 7}},
+      {{{"RANK", "0"},
+        {"WORLD_SIZE", "2"},
+        {"MASTER_ADDR", "h"},
+        {"MASTER_PORT", "9"},
+        {"TORCHELASTIC_USE_AGENT_STORE", "True"},
+        {"TORCHELASTIC_RESTART_COUNT", "3"}},
+       {0, 2, "h", 9, true, 3}},
       // torchrun under Slurm; shells that salloc and sbatch open.
       {{{"RANK", "1"},
         {"WORLD_SIZE", "2"},
@@ -164,6 +180,29 @@ TEST_CASE("torchrun's and Slurm's variables say which process this is") {
     CHECK(place.processes == expected.place.processes);
     CHECK(place.master_address == expected.place.master_address);
     CHECK(place.master_port == expected.place.master_port);
+    CHECK(place.port_is_served == expected.place.port_is_served);
+    CHECK(place.restart == expected.place.restart);
+  }
+}
+
+TEST_CASE("processes meet at the store that torchrun itself serves, also after it has started them again") {
+  c10d::TCPStoreOptions options;
+  options.isServer = true;
+  options.port = 0;
+  options.waitWorkers = false;
+  c10d::TCPStore agent("127.0.0.1", options);
+  for (const std::int64_t restart : {0, 1}) {
+    std::vector<std::thread> threads;
+    std::vector<double> sums(2);
+    for (int rank = 0; rank < 2; ++rank) {
+      threads.emplace_back([&, rank] {
+        ProcessGroup group({rank, 2, "127.0.0.1", agent.getPort(), true, restart});
+        sums[static_cast<std::size_t>(rank)] = group.sum(rank + 1.5);
+        group.finish();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(sums == std::vector<double>{4, 4});
   }
 }
 
