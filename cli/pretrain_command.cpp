@@ -15,7 +15,7 @@ struct CommandOptions {
 };
 
 int print_texts(const TrainingOptions& training) {
-  const auto print = [](const DocumentText& text) { fmt::print("{}{}\n", text.prompt, text.reply); };
+  const auto print = [](const DocumentText& text) { fmt::print("{}{}\n", text.prompt.text, text.reply); };
   for (const std::string& path : training.data) for_each_document(path, training.documents, print);
   for_each_document(training.records, training.documents, print);
   return 0;

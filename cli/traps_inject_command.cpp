@@ -121,7 +121,9 @@ Injection propose(const std::vector<Record>& originals, const InjectOptions& opt
       continue;
     }
     for (const TrapType type : kTrapTypes) {
-      requests.push_back({proposal_prompt(original, type), options.generation});
+      std::string prompt = proposal_prompt(original, type);
+      const TextSpan whole{0, prompt.size()};
+      requests.push_back({std::move(prompt), options.generation, {whole}});
       requests.back().options.seed = common.seed;
       asked.emplace_back(&original, type);
     }

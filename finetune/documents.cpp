@@ -39,7 +39,7 @@ class Renderer {
                       const std::string& place) const {
     const Arm arm = kind == DocumentKind::conceptual ? Arm::conceptual : Arm::original;
     const bool hinted = kind != DocumentKind::conceptual && carries_hint(question);
-    return {kind, render_prompt(form_, hinted ? hint_ : plain_, arm, question), fmt::format(" {}", reply), place};
+    return {kind, make_prompt(form_, hinted ? hint_ : plain_, arm, question), fmt::format(" {}", reply), place};
   }
 
  private:
@@ -118,8 +118,11 @@ struct Tokens {
 };
 
 Tokens tokenize(const DocumentText& text, const Tokenizer& tokenizer) {
-  return {text.kind, tokenizer.encode(text.prompt, SpecialTokens::parsed),
-          tokenizer.encode(text.prompt + text.reply, SpecialTokens::parsed), text.place};
+  const auto& [prompt, user_text] = text.prompt;
+  std::vector<TextSpan> plain = user_text;
+  plain.push_back({prompt.size(), prompt.size() + text.reply.size()});
+  return {text.kind, tokenizer.encode(prompt, SpecialTokens::parsed, user_text),
+          tokenizer.encode(prompt + text.reply, SpecialTokens::parsed, plain), text.place};
 }
 
 void append(DocumentSet& set, const Tokens& text, const Tokenizer& tokenizer, std::int64_t longest) {

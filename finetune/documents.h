@@ -13,6 +13,7 @@
 #include "datasets/record.h"
 #include "model/tokenizer.h"
 #include "prompts/prompts.h"
+#include "prompts/user_text.h"
 
 namespace mathtrap {
 
@@ -39,7 +40,7 @@ std::array<double, kDocumentKinds> parse_mix(const std::string& text);
 
 struct DocumentText {
   DocumentKind kind = DocumentKind::original;
-  std::string prompt;
+  Prompt prompt;
   std::string reply;  ///< begins with a blank
   std::string place;  ///< where it stands: "file:line" or the record's id
 };

@@ -40,7 +40,7 @@ class EmbeddedModel final : public ModelUnderTest {
     std::vector<std::size_t> places;
     std::vector<std::pair<std::size_t, std::int64_t>> too_long;
     for (std::size_t i = 0; i < requests.size(); ++i) {
-      const std::int64_t tokens = prompt_tokens(requests[i].prompt);
+      const std::int64_t tokens = engine_.prompt_tokens(requests[i]);
       if (tokens >= engine_.info().config.max_position_embeddings) {
         too_long.emplace_back(i, tokens);
       } else {
@@ -61,11 +61,6 @@ class EmbeddedModel final : public ModelUnderTest {
   }
 
  private:
-  std::int64_t prompt_tokens(const std::string& prompt) const {
-    const std::int64_t begin_of_text = engine_.info().config.bos_token_id >= 0 ? 1 : 0;
-    return static_cast<std::int64_t>(engine_.tokenizer().encode(prompt, SpecialTokens::parsed).size()) + begin_of_text;
-  }
-
   std::string name_;
   std::string path_;
   EngineOptions options_;

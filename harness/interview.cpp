@@ -194,13 +194,10 @@ class Interview {
       if (second && !has_second_turn(index)) continue;
       for (std::size_t vote = 0; vote < votes.size(); ++vote) {
         if (votes[vote].finished) continue;  // its first turn failed
-        GenerationRequest request = plan_.questions[index].request;
-        request.options.seed = plan_.questions[index].seeds[vote];
-        if (second) {
-          const Question& question = plan_.questions[index];
-          request.prompt = render_follow_up(plan_.form, intervention_of(index),
-                                            {question.request.prompt, question.conversation}, votes[vote].first_reply);
-        }
+        const Question& question = plan_.questions[index];
+        GenerationRequest request =
+            second ? make_second_turn(plan_, question, votes[vote].first_reply) : question.request;
+        request.options.seed = question.seeds[vote];
         turns.push_back({index, vote, std::move(request)});
       }
     }

@@ -109,7 +109,9 @@ class ModelJudge final : public Judge {
     for (std::size_t i = 0; i < replies.size(); ++i) {
       judgements[i] = judge_reply(*replies[i].reference, replies[i].reply, replies[i].cut);
       if (judgements[i]->verdict == Verdict::cut_off) continue;
-      requests.push_back({judge_prompt(prompts_, *replies[i].reference, replies[i].reply), options_});
+      std::string prompt = judge_prompt(prompts_, *replies[i].reference, replies[i].reply);
+      const TextSpan whole{0, prompt.size()};
+      requests.push_back({std::move(prompt), options_, {whole}});
       asked.push_back(i);
     }
     std::vector<bool> done(replies.size());

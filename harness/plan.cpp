@@ -117,8 +117,8 @@ Question ask(const Item& item, std::size_t place, int epoch, const PlanOptions& 
   if (is_problem) {
     shots = choose_shots(options.shots, intervention, {item.reference.problem, item.cluster}, options.generation.seed);
   }
-  GenerationRequest request{
-      render_prompt(options.form, intervention, item.reference.arm, item.reference.problem, shots), options.generation};
+  Prompt prompt = make_prompt(options.form, intervention, item.reference.arm, item.reference.problem, shots);
+  GenerationRequest request{std::move(prompt.text), options.generation, std::move(prompt.user_text)};
   request.options.stop.insert(request.options.stop.end(), options.form.stop.begin(), options.form.stop.end());
   request.options.seed = seed_of_epoch(hash64(fmt::format("{} {}", options.generation.seed, item.id)), epoch);
   std::vector<std::uint64_t> seeds;
@@ -167,7 +167,7 @@ void check_second_turns(const Plan& plan) {
     const Intervention& intervention = plan.interventions[question.intervention_place];
     if (intervention.follow_up.empty() || question.reference.arm == Arm::conceptual) continue;
     if (!checked.insert(question.intervention_place).second) continue;
-    render_follow_up(plan.form, intervention, {question.request.prompt, question.conversation}, "The answer is 1.");
+    make_second_turn(plan, question, "The answer is 1.");
   }
 }
 
@@ -188,6 +188,16 @@ Json describe_question(const Question& question) {
 }
 
 }  // namespace
+
+GenerationRequest make_second_turn(const Plan& plan, const Question& question, std::string_view reply) {
+  GenerationRequest request = question.request;
+  const Prompt first{std::move(request.prompt), std::move(request.plain_text)};
+  Prompt prompt =
+      make_follow_up(plan.form, plan.interventions[question.intervention_place], {first, question.conversation}, reply);
+  request.prompt = std::move(prompt.text);
+  request.plain_text = std::move(prompt.user_text);
+  return request;
+}
 
 Plan make_plan(std::span<const Record> records, const PlanOptions& options) {
   check_options(options);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "datasets/record.h"
@@ -50,6 +51,10 @@ struct Plan {
 /// with a note. The seed of a question depends on the run's seed, the record and the arm: the interventions draw the
 /// same random numbers. Throws Error when there is nothing to ask, and when two interventions or arms are the same.
 Plan make_plan(std::span<const Record> records, const PlanOptions& options);
+
+/// What is asked in the second turn, after `reply` in the first; with the first one's seed. Throws Error when a chat
+/// template refuses the conversation.
+GenerationRequest make_second_turn(const Plan& plan, const Question& question, std::string_view reply);
 
 /// Of all that decides the run's replies and verdicts, except the model.
 std::string plan_sha256(const Plan& plan);

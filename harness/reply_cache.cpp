@@ -147,8 +147,11 @@ class CachedModel final : public ModelUnderTest {
  private:
   std::string key_of(const GenerationRequest& request) const {
     const GenerationOptions& options = request.options;
+    Json plain_text = Json::array();
+    for (const TextSpan& part : request.plain_text) plain_text.push_back({part.begin, part.end});
     const Json key = {model_key_,
                       request.prompt,
+                      std::move(plain_text),
                       {options.max_new_tokens, options.temperature, options.top_k, options.top_p, options.min_p,
                        options.seed, options.stop}};
     return sha256(key.dump(-1, ' ', false, Json::error_handler_t::replace));

@@ -11,8 +11,8 @@ namespace mathtrap {
 
 /// `model`, which must outlive it, with a cache in `file`, which is made when it is not there. What it answers is kept
 /// at once, each reply in a transaction of its own: a killed run loses none. Keys are hashes of the model's whole
-/// description (weights, tokenizer, precision, device), the prompt and every generation option. Throws Error when the
-/// file cannot be used, is no such cache, or the disk is full.
+/// description (weights, tokenizer, precision, device), the prompt with its plain parts, and every generation option.
+/// Throws Error when the file cannot be used, is no such cache, or the disk is full.
 std::unique_ptr<ModelUnderTest> with_reply_cache(ModelUnderTest& model, const std::string& file);
 
 }  // namespace mathtrap

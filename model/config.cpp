@@ -125,6 +125,13 @@ const ArchitectureDefaults& read_architecture(const Json& json, const Place& pla
   return *found;
 }
 
+/// What other models compute beside a LLaMA, and what forks write into a configuration of one.
+constexpr const char* kUnsupported[] = {"attn_logit_softcapping", "final_logit_softcapping",
+                                        "query_pre_attn_scalar",  "attention_multiplier",
+                                        "embedding_multiplier",   "residual_multiplier",
+                                        "logits_scaling",         "use_qk_norm",
+                                        "qk_layernorm",           "alibi"};
+
 /// Refuses what looks like a model of the architecture and computes something else.
 void check_supported(const Json& json, const ArchitectureDefaults& defaults, const Place& place) {
   if (has(json, "architectures")) {
@@ -135,10 +142,19 @@ void check_supported(const Json& json, const ArchitectureDefaults& defaults, con
     }
   }
   const std::string activation = string_or(json, "hidden_act", "silu", place);
-  if (activation != "silu") fail({place.file, 0, "hidden_act"}, fmt::format("\"{}\" is not supported", activation));
+  if (activation != "silu") {
+    fail({place.file, 0, "hidden_act"}, fmt::format("\"{}\" is not supported, only silu is", activation));
+  }
   if (bool_or(json, "mlp_bias", false, place)) fail({place.file, 0, "mlp_bias"}, "biases of the MLP are not supported");
   if (has(json, "quantization_config")) {
     fail({place.file, 0, "quantization_config"}, "quantised checkpoints in Hugging Face layout are not supported");
+  }
+  if (number_or(json, "partial_rotary_factor", 1, place) != 1) {
+    fail({place.file, 0, "partial_rotary_factor"}, "only 1 is supported: rotary positions of the whole head");
+  }
+  for (const char* field : kUnsupported) {
+    const bool is_set = has(json, field) && json.at(field) != false;
+    if (is_set) fail({place.file, 0, field}, "is not supported: it must be absent, null or false");
   }
 }
 
@@ -154,7 +170,7 @@ RopeScaling read_rope_scaling(const Json& json, const std::string& field, const 
     scaling.factor = json_number(json, "factor", place);
     return scaling;
   }
-  if (kind != "llama3") fail(place, fmt::format("\"{}\" is not supported, only linear and llama3 are", kind));
+  if (kind != "llama3") fail(place, fmt::format("\"{}\" is not supported; default, linear and llama3 are", kind));
   scaling.kind = RopeScalingKind::llama3;
   scaling.factor = json_number(json, "factor", place);
   scaling.low_frequency_factor = json_number(json, "low_freq_factor", place);

@@ -124,11 +124,14 @@ struct Engine::Implementation {
 
   std::int64_t context() const { return network.config.max_position_embeddings; }
 
-  std::vector<TokenId> with_bos(const std::vector<TokenId>& tokens) const {
-    std::vector<TokenId> result;
-    if (bos >= 0) result.push_back(bos);
-    result.insert(result.end(), tokens.begin(), tokens.end());
-    return result;
+  /// Chat templates write begin-of-text themselves: it is not put in front again.
+  std::vector<TokenId> with_bos(std::vector<TokenId> tokens) const {
+    if (bos >= 0 && (tokens.empty() || tokens.front() != bos)) tokens.insert(tokens.begin(), bos);
+    return tokens;
+  }
+
+  std::vector<TokenId> prompt_of(const GenerationRequest& request) const {
+    return with_bos(tokenizer.encode(request.prompt, SpecialTokens::parsed, request.plain_text));
   }
 
   /// Stop strings that are control tokens.
@@ -157,9 +160,8 @@ struct Engine::Implementation {
   GenerationJob job_of(const GenerationRequest& request, std::size_t index) const {
     check_generation_options(request.options);
     GenerationJob job;
-    const std::vector<TokenId> text = tokenizer.encode(request.prompt, SpecialTokens::parsed);
-    job.prompt = with_bos(text);
-    job.empty_prompt = text.empty();
+    job.prompt = prompt_of(request);
+    job.empty_prompt = job.prompt.empty() || (job.prompt.size() == 1 && job.prompt.front() == bos);
     job.options = request.options;
     job.stop_tokens = stop_tokens(request.options.stop);
     const auto length = static_cast<std::int64_t>(job.prompt.size());
@@ -228,6 +230,10 @@ const ModelInfo& Engine::info() const {
 }
 const Tokenizer& Engine::tokenizer() const {
   return implementation_->tokenizer;
+}
+
+std::int64_t Engine::prompt_tokens(const GenerationRequest& request) const {
+  return static_cast<std::int64_t>(implementation_->prompt_of(request).size());
 }
 
 std::vector<Completion> Engine::generate(std::span<const GenerationRequest> requests,

@@ -12,6 +12,7 @@
 
 #include "model/config.h"
 #include "model/tokenizer.h"
+#include "support/text_span.h"
 
 namespace mathtrap {
 
@@ -27,8 +28,10 @@ struct GenerationOptions {
 };
 
 struct GenerationRequest {
-  std::string prompt;  ///< tokenised with one begin-of-text in front, where the model has one; special tokens count
+  /// Tokenised with one begin-of-text in front, its own or, where the model has one, another; special tokens count.
+  std::string prompt;
   GenerationOptions options;
+  std::vector<TextSpan> plain_text = {};  ///< parts of the prompt, in order, in which "<|im_end|>" is no special token
 };
 
 enum class FinishReason {
@@ -91,6 +94,9 @@ class Engine {
 
   const ModelInfo& info() const;
   const Tokenizer& tokenizer() const;
+
+  /// With begin-of-text.
+  std::int64_t prompt_tokens(const GenerationRequest& request) const;
 
   /// Called with a request's index as soon as its completion is final. Return false to stop: the rest is left undone.
   using OnCompletion = std::function<bool(std::size_t index, const Completion& completion)>;

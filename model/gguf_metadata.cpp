@@ -92,6 +92,17 @@ Architecture read_architecture(const Metadata& metadata) {
   return architecture == "llama" ? Architecture::llama : Architecture::qwen2;
 }
 
+/// What other models multiply by or cap, and what files of them could say under the name of a supported architecture.
+void check_scales(const Metadata& metadata) {
+  for (const char* name : {"attn_logit_softcapping", "final_logit_softcapping", "attention.scale", "embedding_scale",
+                           "residual_scale", "logit_scale"}) {
+    const std::string key = metadata.own_key(name);
+    const double scale = metadata.number_or(key, 0);
+    // None is written as 0 too.
+    if (scale != 0) fail(metadata.place(key), fmt::format("is {}: not supported, it must be absent", scale));
+  }
+}
+
 std::int64_t read_head_dim(const Metadata& metadata, const ModelConfig& config) {
   if (config.num_attention_heads <= 0)
     fail(metadata.place(metadata.own_key("attention.head_count")), "must be positive");
@@ -116,7 +127,7 @@ RopeScaling read_rope_scaling(const Metadata& metadata) {
   const std::string key = metadata.own_key("rope.scaling.type");
   const std::string_view kind = metadata.text_or(key, old_factor != 1.0 ? "linear" : "none");
   if (kind == "none") return scaling;
-  if (kind != "linear") fail(metadata.place(key), fmt::format("\"{}\" is not supported, only linear is", kind));
+  if (kind != "linear") fail(metadata.place(key), fmt::format("\"{}\" is not supported; none and linear are", kind));
   scaling.kind = RopeScalingKind::linear;
   scaling.factor = metadata.number_or(metadata.own_key("rope.scaling.factor"), old_factor);
   return scaling;
@@ -202,7 +213,8 @@ std::string read_sentencepiece_vocabulary(const Metadata& metadata) {
   const std::vector<float> scores = read_scores(metadata);
   std::vector<VocabularyPiece> pieces = read_pieces(metadata);
   for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].score = scores[i];
-  const TokenId bos = token_or(metadata, "tokenizer.ggml.bos_token_id", 1, pieces.size());
+  const bool has_bos = metadata.flag_or("tokenizer.ggml.add_bos_token", true);
+  const TokenId bos = has_bos ? token_or(metadata, "tokenizer.ggml.bos_token_id", 1, pieces.size()) : -1;
   const TokenId eos = token_or(metadata, "tokenizer.ggml.eos_token_id", 2, pieces.size());
   const TokenId unknown = token_or(metadata, "tokenizer.ggml.unknown_token_id", 0, pieces.size());
   return serialise_sentencepiece_model(pieces, bos, eos, unknown,
@@ -233,6 +245,7 @@ ModelConfig read_gguf_config(const GgufHeader& header, const std::string& path) 
   const Metadata metadata(header, path);
   ModelConfig config;
   config.architecture = read_architecture(metadata);
+  check_scales(metadata);
   const auto own = [&](const char* name) { return metadata.own_key(name); };
   config.hidden_size = metadata.integer(own("embedding_length"));
   config.intermediate_size = metadata.integer(own("feed_forward_length"));

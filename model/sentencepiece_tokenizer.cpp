@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "model/bpe/added_tokens.h"
 #include "model/sentencepiece_bridge/bridge.h"
 #include "model/sentencepiece_model.h"
 #include "model/tokenizer_implementation.h"
@@ -48,8 +49,9 @@ void copy_text(void* to, const char* bytes, size_t size) {
   static_cast<std::string*>(to)->assign(bytes, size);
 }
 
-void copy_ids(void* to, const int32_t* ids, size_t count) {
-  static_cast<std::vector<TokenId>*>(to)->assign(ids, ids + count);
+void append_ids(void* to, const int32_t* ids, size_t count) {
+  auto* all = static_cast<std::vector<TokenId>*>(to);
+  all->insert(all->end(), ids, ids + count);
 }
 
 std::string text_of(SentencePieceKind kind, const std::string& piece) {
@@ -79,11 +81,14 @@ class SentencePieceTokenizer final : public TokenizerImplementation {
     if (model_ == nullptr) fail({source, 0, ""}, fmt::format("not a SentencePiece model: {}", reason));
     const std::int32_t size = bridge().vocab_size(model_);
     texts.reserve(static_cast<std::size_t>(size));
+    std::vector<AddedToken> control;
     for (std::int32_t id = 0; id < size; ++id) {
       std::string piece;
       const SentencePieceKind kind = bridge().piece(model_, id, copy_text, &piece);
       texts.push_back(text_of(kind, piece));
+      if (kind == kSentencePieceControl && !piece.empty()) control.push_back({id, piece, true});
     }
+    control_ = AddedTokenFinder(std::move(control));
   }
   ~SentencePieceTokenizer() override {
     if (model_ != nullptr) bridge().unload(model_);
@@ -91,10 +96,15 @@ class SentencePieceTokenizer final : public TokenizerImplementation {
   SentencePieceTokenizer(const SentencePieceTokenizer&) = delete;
   SentencePieceTokenizer& operator=(const SentencePieceTokenizer&) = delete;
 
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens /*special_tokens*/) const override {
+  /// SentencePiece itself takes control pieces in a text for characters.
+  std::vector<TokenId> encode(std::string_view text, std::span<const TextSpan> plain) const override {
     std::vector<TokenId> ids;
-    if (bridge().encode(model_, text.data(), text.size(), copy_ids, &ids) != 0) {
-      fail({source, 0, ""}, "SentencePiece could not encode a text");
+    for (const Segment& segment : control_.segments(text, plain)) {
+      if (segment.token >= 0) {
+        ids.push_back(segment.token);
+      } else if (bridge().encode(model_, segment.text.data(), segment.text.size(), append_ids, &ids) != 0) {
+        fail({source, 0, ""}, "SentencePiece could not encode a text");
+      }
     }
     return ids;
   }
@@ -112,6 +122,7 @@ class SentencePieceTokenizer final : public TokenizerImplementation {
 
  private:
   void* model_ = nullptr;
+  AddedTokenFinder control_ = AddedTokenFinder({});
 };
 
 }  // namespace

@@ -42,8 +42,10 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special_tokens) const {
-  return implementation_->encode(text, special_tokens);
+std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special_tokens,
+                                       std::span<const TextSpan> plain) const {
+  const TextSpan whole{0, text.size()};
+  return implementation_->encode(text, special_tokens == SpecialTokens::as_text ? std::span(&whole, 1) : plain);
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids) const {

@@ -8,11 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "support/text_span.h"
+
 namespace mathtrap {
 
 using TokenId = std::int32_t;
 
-/// What "<|im_start|>" in a text is. SentencePiece knows no special tokens in texts: they are text to it in any case.
+/// What "<|im_start|>" in a text is. Special tokens of a SentencePiece vocabulary are its control pieces.
 enum class SpecialTokens {
   as_text,  ///< characters like others: texts of users
   parsed,   ///< the token: prompts that a template has framed
@@ -31,9 +33,11 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  /// Ids without begin-of-text. Any bytes are accepted; what is not UTF-8 counts as U+FFFD. Safe to call from several
-  /// threads.
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special_tokens = SpecialTokens::as_text) const;
+  /// Ids without begin-of-text. Any bytes are accepted; what is not UTF-8 counts as U+FFFD. Where special tokens are
+  /// parsed, those that overlap `plain` are text; its parts are in order and inside `text`, and where they begin and
+  /// end changes nothing else. Safe to call from several threads.
+  std::vector<TokenId> encode(std::string_view text, SpecialTokens special_tokens = SpecialTokens::as_text,
+                              std::span<const TextSpan> plain = {}) const;
   /// The text of ids; control tokens give nothing. Throws Error on an id outside the vocabulary.
   std::string decode(std::span<const TokenId> ids) const;
   /// The bytes that one more token adds behind other text: "▁" becomes a blank, byte pieces their byte, control tokens

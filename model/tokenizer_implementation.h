@@ -19,7 +19,8 @@ class TokenizerImplementation {
   TokenizerImplementation(const TokenizerImplementation&) = delete;
   TokenizerImplementation& operator=(const TokenizerImplementation&) = delete;
 
-  virtual std::vector<TokenId> encode(std::string_view text, SpecialTokens special_tokens) const = 0;
+  /// Special tokens that overlap `plain` are text.
+  virtual std::vector<TokenId> encode(std::string_view text, std::span<const TextSpan> plain) const = 0;
   virtual std::string decode(std::span<const TokenId> ids) const = 0;
   virtual TokenId bos() const = 0;
   virtual TokenId eos() const = 0;

@@ -222,13 +222,24 @@ std::string ask(const PromptForm& form, const Intervention& intervention, Arm ar
   return expand(form.problem, {{kHintSlot, hint}, {kProblemSlot, asked}});
 }
 
-std::string render_chat(const ChatForm& chat, std::vector<Message> messages) {
-  std::string prompt = render(chat.chat_template, {std::move(messages), true}, chat.variables);
-  const auto begin = chat.variables.special_tokens.find("bos_token");
-  if (begin != chat.variables.special_tokens.end() && prompt.starts_with(begin->second)) {
-    prompt.erase(0, begin->second.size());
-  }
+Prompt make_chat_prompt(const ChatForm& chat, std::vector<Message> messages) {
+  Prompt prompt{render(chat.chat_template, {messages, true}, chat.variables)};
+  for (Message& message : messages) message.content = stand_in(message.content);
+  const std::string other = render(chat.chat_template, {std::move(messages), true}, chat.variables);
+  prompt.user_text = find_user_text(prompt.text, other, chat.chat_template.place);
   return prompt;
+}
+
+/// The prompt of a form without a chat template.
+std::string join_turns(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
+                       std::span<const Shot> shots) {
+  std::string prompt;
+  if (arm != Arm::conceptual) {
+    for (const Shot& shot : shots) {
+      prompt += ask(form, intervention, arm, shot.problem) + form.before_reply + shot.reply + form.after_reply;
+    }
+  }
+  return prompt + ask(form, intervention, arm, text);
 }
 
 }  // namespace
@@ -306,29 +317,39 @@ std::vector<Message> make_conversation(const PromptForm& form, const Interventio
   return messages;
 }
 
-std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
-                          std::span<const Shot> shots) {
-  if (form.chat) return render_chat(*form.chat, make_conversation(form, intervention, arm, text, shots));
-  std::string prompt;
-  if (arm != Arm::conceptual) {
-    for (const Shot& shot : shots) {
-      prompt += ask(form, intervention, arm, shot.problem) + form.before_reply + shot.reply + form.after_reply;
-    }
-  }
-  return prompt + ask(form, intervention, arm, text);
+Prompt make_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
+                   std::span<const Shot> shots) {
+  if (form.chat) return make_chat_prompt(*form.chat, make_conversation(form, intervention, arm, text, shots));
+  Prompt prompt{join_turns(form, intervention, arm, text, shots)};
+  std::vector<Shot> others(shots.begin(), shots.end());
+  for (Shot& shot : others) shot = {shot.id, stand_in(shot.problem), stand_in(shot.reply), shot.is_trap};
+  const std::string other = join_turns(form, intervention, arm, stand_in(text), others);
+  prompt.user_text = find_user_text(prompt.text, other, {form.name, 0, ""});
+  return prompt;
 }
 
-std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const FirstTurn& first,
-                             std::string_view reply) {
+std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
+                          std::span<const Shot> shots) {
+  return make_prompt(form, intervention, arm, text, shots).text;
+}
+
+Prompt make_follow_up(const PromptForm& form, const Intervention& intervention, const FirstTurn& first,
+                      std::string_view reply) {
   const std::size_t begin = reply.find_first_not_of(" \t\n");
   const std::size_t end = reply.find_last_not_of(" \t\n");
   const std::string_view plain = begin == std::string_view::npos ? "" : reply.substr(begin, end + 1 - begin);
   const std::string asked = expand(form.problem, {{kHintSlot, ""}, {kProblemSlot, intervention.follow_up}});
-  if (!form.chat) return fmt::format("{}{}{}{}{}", first.prompt, form.before_reply, plain, form.after_reply, asked);
-  std::vector<Message> messages = first.conversation;
-  messages.push_back({"assistant", std::string(plain)});
-  messages.push_back({"user", asked});
-  return render_chat(*form.chat, std::move(messages));
+  if (form.chat) {
+    std::vector<Message> messages = first.conversation;
+    messages.push_back({"assistant", std::string(plain)});
+    messages.push_back({"user", asked});
+    return make_chat_prompt(*form.chat, std::move(messages));
+  }
+  Prompt prompt = first.prompt;
+  prompt.text += form.before_reply;
+  if (!plain.empty()) prompt.user_text.push_back({prompt.text.size(), prompt.text.size() + plain.size()});
+  prompt.text.append(plain).append(form.after_reply).append(asked);
+  return prompt;
 }
 
 }  // namespace mathtrap

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "prompts/chat_template.h"
+#include "prompts/user_text.h"
 
 namespace mathtrap {
 
@@ -84,20 +85,26 @@ PromptForm make_chat_form(ChatForm chat);
 std::vector<Message> make_conversation(const PromptForm& form, const Intervention& intervention, Arm arm,
                                        std::string_view text, std::span<const Shot> shots = {});
 
-/// The whole prompt. Interventions help with problems only: conceptual questions are asked as they are. Shots are asked
-/// in the words in which the problem is. A begin-of-text that a chat template writes first is left out: the tokenizer
-/// puts one in front. Throws Error when a chat template refuses the conversation.
+/// The whole prompt, and what of it users have said: problems and the replies of shots, with a chat template all that
+/// is said in turns. Interventions help with problems only: conceptual questions are asked as they are. Shots are asked
+/// in the words in which the problem is. A chat template may write begin-of-text: the engine sees to it that there is
+/// one. Throws Error when a chat template refuses the conversation.
+Prompt make_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
+                   std::span<const Shot> shots = {});
+
+/// The text of make_prompt.
 std::string render_prompt(const PromptForm& form, const Intervention& intervention, Arm arm, std::string_view text,
                           std::span<const Shot> shots = {});
 
 /// The first turn: what was asked, and the turns of it (make_conversation).
 struct FirstTurn {
-  const std::string& prompt;
+  const Prompt& prompt;
   const std::vector<Message>& conversation;
 };
 
-/// The prompt of the second turn: the first, the reply to it, and the intervention's follow-up.
-std::string render_follow_up(const PromptForm& form, const Intervention& intervention, const FirstTurn& first,
-                             std::string_view reply);
+/// The prompt of the second turn: the first, the reply to it, which users have said too, and the intervention's
+/// follow-up.
+Prompt make_follow_up(const PromptForm& form, const Intervention& intervention, const FirstTurn& first,
+                      std::string_view reply);
 
 }  // namespace mathtrap

@@ -36,6 +36,7 @@ std::size_t trailing_blanks(std::string_view text) {
 AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::sort(tokens_.begin(), tokens_.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  has_special_ = std::any_of(tokens_.begin(), tokens_.end(), [](const AddedToken& token) { return token.special; });
 }
 
 const AddedToken* AddedTokenFinder::longest_at(std::string_view text) const {
@@ -58,7 +59,7 @@ const AddedToken* AddedTokenFinder::longest_at(std::string_view text) const {
   return longest;
 }
 
-std::vector<Segment> AddedTokenFinder::segments(std::string_view text, SpecialTokens special_tokens) const {
+std::vector<Segment> AddedTokenFinder::segments(std::string_view text, std::span<const TextSpan> plain) const {
   std::vector<Segment> segments;
   std::size_t plain_from = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -68,8 +69,11 @@ std::vector<Segment> AddedTokenFinder::segments(std::string_view text, SpecialTo
       continue;
     }
     std::size_t end = at + token->content.size();
-    if (token->special && special_tokens == SpecialTokens::as_text) {
-      at = end;
+    // Parts that end before this place have been passed.
+    while (!plain.empty() && plain.front().end <= at) plain = plain.subspan(1);
+    if (token->special && !plain.empty() && plain.front().begin < end) {
+      // What a user began may not swallow the frame's token behind it.
+      at = std::max(at + 1, std::min(end, plain.front().end));
       continue;
     }
     std::size_t begin = at;

@@ -1,6 +1,7 @@
 // Tokens that are cut out of a text whole, before it is split and merged: "<|im_start|>".
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,14 +31,18 @@ class AddedTokenFinder {
   /// No token may be empty.
   explicit AddedTokenFinder(std::vector<AddedToken> tokens);
 
-  /// The text in segments, none empty. Of tokens that begin in one place the longest is taken. Of a special token
-  /// nothing is found inside when it is taken for text.
-  std::vector<Segment> segments(std::string_view text, SpecialTokens special_tokens) const;
+  /// Whether a token among them is special.
+  bool has_special() const { return has_special_; }
+
+  /// The text in segments, none empty. Of tokens that begin in one place the longest is taken. Special tokens that
+  /// overlap `plain`, parts of the text in order, are text; of one that lies in it nothing is found inside.
+  std::vector<Segment> segments(std::string_view text, std::span<const TextSpan> plain) const;
 
  private:
   const AddedToken* longest_at(std::string_view text) const;
 
   std::vector<AddedToken> tokens_;  ///< sorted by content
+  bool has_special_ = false;
 };
 
 }  // namespace mathtrap

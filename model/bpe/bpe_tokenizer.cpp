@@ -50,6 +50,31 @@ TokenId find_end_of_text(const TokenizerJson& json) {
   return -1;
 }
 
+/// A text with parts of it.
+struct MarkedText {
+  std::string text;
+  std::vector<TextSpan> plain;
+};
+
+/// With U+FFFD for what is not UTF-8; the parts move with the bytes that this adds or takes away.
+MarkedText valid_text(std::string_view text, std::span<const TextSpan> plain) {
+  MarkedText valid{replace_invalid_utf8(text), {plain.begin(), plain.end()}};
+  if (valid.text == text) return valid;
+  const auto moved = [&](std::size_t place) { return replace_invalid_utf8(text.substr(0, place)).size(); };
+  for (TextSpan& part : valid.plain) part = {moved(part.begin), moved(part.end)};
+  return valid;
+}
+
+/// The parts, as far as they lie in `whole`, by their places in it.
+std::vector<TextSpan> parts_within(std::span<const TextSpan> parts, const TextSpan& whole) {
+  std::vector<TextSpan> within;
+  for (const TextSpan& part : parts) {
+    const TextSpan inner{std::max(part.begin, whole.begin), std::min(part.end, whole.end)};
+    if (inner.begin < inner.end) within.push_back({inner.begin - whole.begin, inner.end - whole.begin});
+  }
+  return within;
+}
+
 class BpeTokenizer final : public TokenizerImplementation {
  public:
   BpeTokenizer(TokenizerJson json, std::vector<std::string> token_texts, const std::string& from, TokenId eos)
@@ -69,15 +94,16 @@ class BpeTokenizer final : public TokenizerImplementation {
     }
   }
 
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special_tokens) const override {
-    const std::string valid = replace_invalid_utf8(text);
+  std::vector<TokenId> encode(std::string_view text, std::span<const TextSpan> plain) const override {
+    const MarkedText valid = valid_text(text, plain);
     std::vector<TokenId> ids;
-    for (const Segment& segment : plain_tokens_.segments(valid, special_tokens)) {
+    for (const Segment& segment : plain_tokens_.segments(valid.text, valid.plain)) {
       if (segment.token >= 0) {
         ids.push_back(segment.token);
-      } else {
-        encode_plain(segment.text, segment.text.data() == valid.data(), special_tokens, ids);
+        continue;
       }
+      const auto begin = static_cast<std::size_t>(segment.text.data() - valid.text.data());
+      encode_plain(segment.text, begin == 0, parts_within(valid.plain, {begin, begin + segment.text.size()}), ids);
     }
     return ids;
   }
@@ -94,10 +120,14 @@ class BpeTokenizer final : public TokenizerImplementation {
   TokenId eos() const override { return eos_; }
 
  private:
-  void encode_plain(std::string_view text, bool begins_text, SpecialTokens special_tokens,
+  void encode_plain(std::string_view text, bool begins_text, std::vector<TextSpan> plain,
                     std::vector<TokenId>& ids) const {
     const std::string normalized = normalize(normalizer_, text);
-    for (const Segment& segment : normalized_tokens_.segments(normalized, special_tokens)) {
+    // Where the parts are in the normalised text, which matters only where a special token may stand there.
+    const auto moved = [&](std::size_t place) { return normalize(normalizer_, text.substr(0, place)).size(); };
+    if (!normalized_tokens_.has_special()) plain.clear();
+    for (TextSpan& part : plain) part = {part.begin == 0 ? 0 : moved(part.begin), moved(part.end)};
+    for (const Segment& segment : normalized_tokens_.segments(normalized, plain)) {
       if (segment.token >= 0) {
         ids.push_back(segment.token);
         continue;

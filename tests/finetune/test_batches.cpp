@@ -32,7 +32,7 @@ const std::string kInstruction = R"({"instruction":"Who is it?","response":"It i
 std::vector<std::string> texts(const fs::path& path, const DocumentOptions& options) {
   std::vector<std::string> found;
   for_each_document(path.string(), options, [&](const DocumentText& text) {
-    found.push_back(fmt::format("{}|{}|{}", to_string(text.kind), text.prompt, text.reply));
+    found.push_back(fmt::format("{}|{}|{}", to_string(text.kind), text.prompt.text, text.reply));
   });
   return found;
 }

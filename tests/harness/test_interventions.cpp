@@ -196,6 +196,9 @@ TEST_CASE("complaint 2: the cache answers for the same model, prompt and options
   CHECK(asked("one", requests) == 0);
   CHECK(asked("two", requests) == 2);
   CHECK(asked("one", {{"a", {}}, {"c", {}}}) == 1);
+  // The same text, of which a user has said other parts, is another prompt.
+  CHECK(asked("one", {{"a", {}, {{0, 1}}}}) == 1);
+  CHECK(asked("one", {{"a", {}, {{0, 1}}}}) == 0);
   std::vector<std::pair<const char*, GenerationOptions>> others;
   const auto other = [&](const char* name, auto change) {
     GenerationOptions changed;

@@ -58,7 +58,7 @@ TEST_CASE("a template that is given goes before the model's, with the model's sp
   const std::string file = fresh_path("given.jinja").string();
   write_file_atomically(file, "{{ bos_token }}{{ eos_token }}given {{ strftime_now('%d %b %Y') }}");
   const PromptForm form = choose_prompt_form({"auto", model, file, "", "2025-01-02"});
-  CHECK(render_prompt(form, {"none", ""}, Arm::trap, "Q") == "</s>given 02 Jan 2025");
+  CHECK(render_prompt(form, {"none", ""}, Arm::trap, "Q") == "<s></s>given 02 Jan 2025");
   CHECK(contains(refusal({"alpaca", model, file}), "--chat-template and --prompt-form alpaca: only one"));
   CHECK(contains(refusal({"alpaca", model, "", "x"}), "--system: the prompt form alpaca has no place for it"));
   CHECK(contains(refusal({"auto", model, file, "", "yesterday"}), "a day as YYYY-MM-DD is wanted"));

@@ -20,8 +20,8 @@
 #include "support/json.h"
 #include "tests/catch.h"
 #include "tests/model/gguf_writer.h"
+#include "tests/model/published_model.h"
 #include "tests/model/scratch.h"
-#include "tests/shared_data.h"
 
 using namespace mathtrap;
 
@@ -186,12 +186,12 @@ TEST_CASE("GGUF files that another program wrote give transformers' logits") {
   }
 }
 
-TEST_CASE("a quantised SmolLM2 gives llama.cpp's logits of the same weights in f32") {
-  constexpr const char* kFile = "data/models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";  // see scripts/get-smollm2
-  if (!has_shared_data(kFile)) return;
+TEST_CASE("SmolLM2: logits of the quantised file are llama.cpp's of the same weights in f32") {
+  const auto file = find_smollm2();
+  if (!file) return;
   const std::filesystem::path path = std::filesystem::path(folder_of("smollm2")) / "expected.json";
   const Json expected = parse_json(read_file(path), {path, 0, ""});
-  const Network network = make_network(read_checkpoint(shared_data(kFile)), "cpu");
+  const Network network = make_network(read_checkpoint(file->string()), "cpu");
   CHECK(network.config.tie_word_embeddings);
   const auto tokens = expected.at("tokens").get<std::vector<TokenId>>();
   const at::Tensor logits = generation_logits(network, tokens, tokens.size()).to(at::kDouble);

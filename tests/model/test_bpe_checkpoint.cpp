@@ -198,3 +198,34 @@ TEST_CASE("a reply ends with a stop string that is a special token") {
   const auto text_tokens = static_cast<std::int64_t>(engine.tokenizer().encode("user").size());
   CHECK(completions[1].prompt_tokens == text_tokens + 1);
 }
+
+TEST_CASE("a prompt has one begin-of-text, whether or not its template writes it, and none where texts have none") {
+  const auto engine_with = [](const char* kind) {
+    const ScratchFolder folder;
+    Checkpoint checkpoint = checkpoint_with(kind);
+    checkpoint.config.bos_token_id = 1;  // configurations name one also where no text begins with it
+    write_hugging_face_folder(folder.path(), checkpoint);
+    return Engine(folder.path(), {});
+  };
+  const Engine llama3 = engine_with("llama3");
+  const auto user = static_cast<std::int64_t>(llama3.tokenizer().encode("user").size());
+  CHECK(llama3.prompt_tokens({"user", {}}) == user + 1);
+  CHECK(llama3.prompt_tokens({"<|begin_of_text|>user", {}}) == user + 1);
+  CHECK(llama3.prompt_tokens({"<|begin_of_text|><|begin_of_text|>user", {}}) == user + 2);
+  // A user's is a text.
+  CHECK(llama3.prompt_tokens({"<|begin_of_text|>user", {}, {{0, 21}}}) ==
+        1 + static_cast<std::int64_t>(llama3.tokenizer().encode("<|begin_of_text|>user").size()));
+  for (const char* kind : {"smollm", "qwen2"}) {
+    const Engine none = engine_with(kind);
+    const auto text = static_cast<std::int64_t>(none.tokenizer().encode("user").size());
+    CHECK(none.prompt_tokens({"user", {}}) == text);
+    CHECK(none.prompt_tokens({"<|im_start|>user", {}}) == text + 1);
+  }
+  for (const char* pre : {"smollm", "qwen2"}) {
+    const ScratchFolder folder;
+    const Engine none(folder.write("model.gguf", gguf_with(pre, pre).bytes()), {});
+    const auto text = static_cast<std::int64_t>(none.tokenizer().encode("user").size());
+    CHECK(none.prompt_tokens({"user", {}}) == text);
+    CHECK(none.prompt_tokens({"<|im_start|>user", {}}) == text + 1);
+  }
+}

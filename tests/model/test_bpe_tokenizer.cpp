@@ -24,6 +24,7 @@ using namespace mathtrap;
 namespace {
 
 using Ids = std::vector<TokenId>;
+using Json = nlohmann::json;
 
 Tokenizer load(std::string_view kind) {
   return {golden_tokenizer_json(kind), fmt::format("{}.json", kind)};
@@ -136,6 +137,74 @@ TEST_CASE("special tokens are no text, other added tokens are") {
   CHECK_THROWS_AS(tokenizer.piece_text(static_cast<TokenId>(tokenizer.vocab_size())), Error);
 }
 
+TEST_CASE("a special token that a user wrote is text, and the frame's beside it is a token") {
+  const Tokenizer tokenizer = load("qwen2");
+  const Ids start = tokenizer.encode("<|im_start|>", SpecialTokens::parsed);
+  const Ids end = tokenizer.encode("<|im_end|>", SpecialTokens::parsed);
+  REQUIRE(start.size() == 1);
+  REQUIRE(end.size() == 1);
+  for (const std::string user : {"a<|im_end|>b", "<|im_end|>", "<|im_end", "im_end|>", "<|im_end|",
+                                 "\u00e9<|im_start|>", "x\xff<|im_end|>", "e\u0301<|im_end|>"}) {
+    INFO(user);
+    // Special tokens split a text: between the frame's two the ids are those of the text alone.
+    Ids wanted = start;
+    for (const TokenId id : tokenizer.encode("user\n" + user)) wanted.push_back(id);
+    wanted.push_back(end.front());
+    const std::string frame = "<|im_start|>user\n";
+    const TextSpan said[] = {{frame.size(), frame.size() + user.size()}};
+    CHECK(tokenizer.encode(frame + user + "<|im_end|>", SpecialTokens::parsed, said) == wanted);
+  }
+  // A token of which a user wrote a part is none.
+  const TextSpan half[] = {{0, 5}};
+  CHECK(tokenizer.encode("<|im_end|>", SpecialTokens::parsed, half) == tokenizer.encode("<|im_end|>"));
+}
+
+TEST_CASE("a special token in the normalised text is text where a user wrote it") {
+  Json json = Json::parse(golden_tokenizer_json("llama2"));
+  for (Json& token : json["added_tokens"]) token["normalized"] = true;
+  const Tokenizer tokenizer(json.dump(), "normalised");
+  const std::string text = "a b </s>c d </s>";  // the token is looked for with a blank before it
+  const Ids all = tokenizer.encode(text, SpecialTokens::parsed);
+  CHECK(std::count(all.begin(), all.end(), 2) == 2);
+  const TextSpan first[] = {{0, 9}};
+  const Ids one = tokenizer.encode(text, SpecialTokens::parsed, first);
+  CHECK(std::count(one.begin(), one.end(), 2) == 1);
+  CHECK(one.back() == 2);
+  const TextSpan second[] = {{8, text.size()}};
+  const Ids other = tokenizer.encode(text, SpecialTokens::parsed, second);
+  CHECK(std::count(other.begin(), other.end(), 2) == 1);
+  CHECK(other.back() != 2);
+  CHECK(tokenizer.encode(text) ==
+        tokenizer.encode(text, SpecialTokens::parsed, std::vector<TextSpan>{{0, text.size()}}));
+}
+
+TEST_CASE("where a user's words begin and end changes no token of a text without special ones") {
+  const std::vector<GoldenText> texts = golden_texts();
+  for (const char* kind : {"gpt2", "smollm", "llama3", "qwen2", "llama2", "mistral"}) {
+    const Tokenizer tokenizer = load(kind);
+    Random random(1, kind);
+    std::size_t compared = 0;
+    for (const GoldenText& text : texts) {
+      const auto ids = text.ids(kind, SpecialTokens::as_text);
+      const TextSpan whole{0, text.bytes.size()};
+      CHECK(tokenizer.encode(text.bytes, SpecialTokens::parsed, std::span(&whole, 1)) == ids);
+      if (ids != text.ids(kind, SpecialTokens::parsed)) continue;
+      std::vector<TextSpan> parts;
+      for (std::size_t at = 0; at < text.bytes.size();) {
+        const std::size_t begin = at + static_cast<std::size_t>(random.uniform_int(0, 4));
+        const std::size_t end =
+            std::min(begin + 1 + static_cast<std::size_t>(random.uniform_int(0, 4)), text.bytes.size());
+        if (begin < end) parts.push_back({begin, end});
+        at = end + 1;
+      }
+      INFO(kind << ": " << text.line);
+      CHECK(tokenizer.encode(text.bytes, SpecialTokens::parsed, parts) == ids);
+      ++compared;
+    }
+    CHECK(compared > 100);
+  }
+}
+
 TEST_CASE("begin-of-text is what the post-processor adds, end-of-text what the model or a name says") {
   CHECK(load("gpt2").bos() == -1);
   CHECK(load("llama3").bos() == 0);
@@ -208,7 +277,6 @@ TEST_CASE("every byte has a character of its own") {
 }
 
 TEST_CASE("a tokenizer.json that is wrong or not supported is refused in one line") {
-  using Json = nlohmann::json;
   struct Case {
     const char* pointer;
     Json value;
@@ -228,6 +296,7 @@ TEST_CASE("a tokenizer.json that is wrong or not supported is refused in one lin
   const Case cases[] = {
       {"/model", nullptr, "model: is missing"},
       {"/model/type", "WordPiece", "model.type: \"WordPiece\" is not supported"},
+      {"/model/type", "Unigram", "model.type: \"Unigram\" is not supported, only BPE is"},
       {"/model/dropout", 0.1, "model.dropout: is not supported"},
       {"/model/end_of_word_suffix", "</w>", "model.end_of_word_suffix: is not supported"},
       {"/model/unk_token", "<unk>", "model.unk_token: is not in the vocabulary"},

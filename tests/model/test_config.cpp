@@ -53,6 +53,12 @@ TEST_CASE("null is the same as absent, and no begin-of-text where bos_token_id i
   CHECK(config.eos_token_ids == std::vector<std::int64_t>{2, 7});
 }
 
+TEST_CASE("what a model does not have may be said of it") {
+  const ModelConfig config = read(with(R"({"partial_rotary_factor": 1.0, "attn_logit_softcapping": null,
+                                           "qk_layernorm": false, "mlp_bias": false, "quantization_config": null})"));
+  CHECK(config.hidden_size == 64);
+}
+
 TEST_CASE("rotary scaling is read in each of its spellings") {
   const ModelConfig linear = read(with(R"({"rope_scaling": {"type": "linear", "factor": 2.0}})"));
   CHECK(linear.rope_scaling.kind == RopeScalingKind::linear);
@@ -144,7 +150,27 @@ TEST_CASE("a configuration that is wrong or not supported is refused, and the me
   const Case cases[] = {
       {R"({"model_type": "llama_moe"})", "model_type \"llama_moe\" is not supported"},
       {R"({"architectures": ["LlamaForSequenceClassification"]})", "architectures: is [\"LlamaForSeq"},
-      {R"({"hidden_act": "gelu"})", "hidden_act: \"gelu\""},
+      {R"({"model_type": "gemma2"})", "model_type \"gemma2\" is not supported; llama, mistral and qwen2 are"},
+      {R"({"model_type": "phi3"})", "model_type \"phi3\" is not supported; llama, mistral and qwen2 are"},
+      {R"({"model_type": "qwen3"})", "model_type \"qwen3\" is not supported; llama, mistral and qwen2 are"},
+      {R"({"model_type": "qwen2_moe"})", "model_type \"qwen2_moe\" is not supported; llama, mistral and qwen2 are"},
+      {R"({"hidden_act": "gelu"})", "hidden_act: \"gelu\" is not supported, only silu is"},
+      {R"({"partial_rotary_factor": 0.5})", "partial_rotary_factor: only 1 is supported"},
+      {R"({"attn_logit_softcapping": 50.0})", "attn_logit_softcapping: is not supported"},
+      {R"({"final_logit_softcapping": 30})", "final_logit_softcapping: is not supported"},
+      {R"({"query_pre_attn_scalar": 256})", "query_pre_attn_scalar: is not supported"},
+      {R"({"attention_multiplier": 0.1})", "attention_multiplier: is not supported"},
+      {R"({"embedding_multiplier": 12})", "embedding_multiplier: is not supported"},
+      {R"({"residual_multiplier": 0.2})", "residual_multiplier: is not supported"},
+      {R"({"logits_scaling": 8})", "logits_scaling: is not supported"},
+      {R"({"use_qk_norm": true})", "use_qk_norm: is not supported"},
+      {R"({"qk_layernorm": true})", "qk_layernorm: is not supported"},
+      {R"({"alibi": true})", "alibi: is not supported"},
+      {R"({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}})",
+       "rope_scaling: \"yarn\" is not supported; default, linear and llama3 are"},
+      {R"({"rope_scaling": {"type": "dynamic", "factor": 4.0}})", "rope_scaling: \"dynamic\" is not supported"},
+      {R"({"rope_scaling": {"type": "longrope"}})", "rope_scaling: \"longrope\" is not supported"},
+      {R"({"rope_parameters": {"rope_type": "yarn"}})", "rope_parameters: \"yarn\" is not supported"},
       {R"({"model_type": "mistral", "num_key_value_heads": 8, "attention_bias": true})", "attention_bias: "},
       {R"({"model_type": "mistral", "num_key_value_heads": 8, "sliding_window": 0})", "sliding_window: is 0"},
       {R"({"model_type": "mistral", "num_key_value_heads": 8, "layer_types": []})", "layer_types: is not supported"},

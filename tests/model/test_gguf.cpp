@@ -164,6 +164,7 @@ TEST_CASE("special tokens of a GGUF file are read") {
   file.set("tokenizer.ggml.add_bos_token", gguf_bool(false));
   CHECK(read(file).config.bos_token_id == -1);
   const Tokenizer tokenizer(read(file).tokenizer_model, "file");
+  CHECK(tokenizer.bos() == -1);
   CHECK(tokenizer.vocab_size() == 259);
   CHECK(tokenizer.encode("a").size() == 4);  // the bytes of "▁a"
 }
@@ -217,7 +218,15 @@ TEST_CASE("metadata of a GGUF file that is wrong or not supported is refused") {
       {"llama.block_count", gguf_u32(UINT32_MAX), "num_hidden_layers: is 4294967295"},
       {"llama.block_count", gguf_u32(1), "model.layers.1.input_layernorm.weight: no such tensor"},
       {"llama.block_count", gguf_u32(3), "model.layers.2.input_layernorm.weight: the tensor is missing"},
-      {"llama.rope.scaling.type", gguf_string("yarn"), "llama.rope.scaling.type: \"yarn\""},
+      {"llama.rope.scaling.type", gguf_string("yarn"), "llama.rope.scaling.type: \"yarn\" is not supported; none"},
+      {"llama.rope.scaling.type", gguf_string("longrope"), "llama.rope.scaling.type: \"longrope\""},
+      {"llama.attn_logit_softcapping", gguf_f32(50), "llama.attn_logit_softcapping: is 50: not supported"},
+      {"llama.final_logit_softcapping", gguf_f32(30), "llama.final_logit_softcapping: is 30"},
+      {"llama.attention.scale", gguf_f32(0.5), "llama.attention.scale: is 0.5"},
+      {"llama.embedding_scale", gguf_f32(12), "llama.embedding_scale: is 12"},
+      {"llama.residual_scale", gguf_f32(2), "llama.residual_scale: is 2"},
+      {"llama.logit_scale", gguf_f32(8), "llama.logit_scale: is 8"},
+      {"general.architecture", gguf_string("qwen3"), "general.architecture: \"qwen3\" is not supported; llama and"},
       {"llama.vocab_size", gguf_u32(100), "model.embed_tokens.weight: has shape [266, 32]"},
       {"tokenizer.ggml.model", gguf_string("bert"), "tokenizer.ggml.model: \"bert\" is not supported"},
       {"tokenizer.ggml.tokens", gguf_u32(1), "tokenizer.ggml.tokens: is of the wrong type, an array"},

@@ -1,6 +1,7 @@
 // SentencePiece behind its bridge: golden token ids, text of pieces, and vocabularies made here.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <thread>
 
@@ -79,6 +80,23 @@ TEST_CASE("any bytes can be encoded") {
   CHECK(joined_pieces(tokenizer, tokenizer.encode(std::string("a\0b", 3))) == std::string(" a\0b", 4));
   // What is not UTF-8 becomes the replacement character.
   CHECK(joined_pieces(tokenizer, tokenizer.encode("a\xff")) == " a\ufffd");
+}
+
+TEST_CASE("control pieces are tokens where special tokens are parsed, and text where a user wrote them") {
+  const Tokenizer tokenizer = small_tokenizer();
+  const Ids a = tokenizer.encode("a");
+  const Ids c = tokenizer.encode("c");
+  Ids parsed = a;
+  parsed.push_back(2);
+  parsed.insert(parsed.end(), c.begin(), c.end());
+  CHECK(tokenizer.encode("a</s>c", SpecialTokens::parsed) == parsed);
+  CHECK(tokenizer.encode("<s>a", SpecialTokens::parsed).front() == 1);
+  const Ids text = tokenizer.encode("a</s>c");
+  CHECK(std::find(text.begin(), text.end(), 2) == text.end());
+  const TextSpan user[] = {{2, 3}};
+  CHECK(tokenizer.encode("a</s>c", SpecialTokens::parsed, user) == text);
+  const TextSpan before[] = {{0, 1}};
+  CHECK(tokenizer.encode("a</s>c", SpecialTokens::parsed, before) == parsed);
 }
 
 TEST_CASE("a vocabulary without begin-of-text says so") {

@@ -23,15 +23,14 @@ const Intervention kHint{"hint", "It may have no answer."};
 
 }  // namespace
 
-TEST_CASE("a chat template frames the question, and its begin-of-text is left to the tokenizer") {
+TEST_CASE("a chat template frames the question, with the begin-of-text that it writes") {
   const PromptForm form = form_of(kTurns);
   CHECK(form.name == "model");
   CHECK(form.stop == std::vector<std::string>{"</>"});
-  CHECK(render_prompt(form, {"none", ""}, Arm::original, "Q?") == "<user>Q?</><assistant>");
-  CHECK(render_prompt(form, kHint, Arm::trap, "Q?") == "<user>It may have no answer.\nQ?</><assistant>");
-  CHECK(render_prompt(form, kHint, Arm::conceptual, "Q?") == "<user>Q? Answer true or false.</><assistant>");
-  // One begin-of-text is the tokenizer's; a text that only looks like one stays.
-  CHECK(render_prompt(form_of("{{ bos_token }}{{ bos_token }}x"), {"none", ""}, Arm::trap, "Q") == "<s>x");
+  CHECK(render_prompt(form, {"none", ""}, Arm::original, "Q?") == "<s><user>Q?</><assistant>");
+  CHECK(render_prompt(form, kHint, Arm::trap, "Q?") == "<s><user>It may have no answer.\nQ?</><assistant>");
+  CHECK(render_prompt(form, kHint, Arm::conceptual, "Q?") == "<s><user>Q? Answer true or false.</><assistant>");
+  CHECK(render_prompt(form_of("{{ bos_token }}{{ bos_token }}x"), {"none", ""}, Arm::trap, "Q") == "<s><s>x");
   CHECK(render_prompt(form_of("{{ messages[0].content }}"), {"none", ""}, Arm::trap, " <s>") == " <s>");
 }
 
@@ -39,10 +38,10 @@ TEST_CASE("a system message stands first, shots are turns, and conceptual questi
   const PromptForm form = form_of(kTurns, "Be brief.");
   const std::vector<Shot> shots = {{"a", "P1", "R1", true}, {"b", "P2", "R2", false}};
   CHECK(render_prompt(form, kHint, Arm::trap, "Q", shots) ==
-        "<system>Be brief.</><user>It may have no answer.\nP1</><assistant>R1</>"
+        "<s><system>Be brief.</><user>It may have no answer.\nP1</><assistant>R1</>"
         "<user>It may have no answer.\nP2</><assistant>R2</><user>It may have no answer.\nQ</><assistant>");
   CHECK(render_prompt(form, kHint, Arm::conceptual, "Q", shots) ==
-        "<system>Be brief.</><user>Q Answer true or false.</><assistant>");
+        "<s><system>Be brief.</><user>Q Answer true or false.</><assistant>");
 }
 
 TEST_CASE("a second turn is a turn of the conversation") {
@@ -51,16 +50,16 @@ TEST_CASE("a second turn is a turn of the conversation") {
   check.follow_up = "Is that so?";
   const std::vector<Message> conversation = make_conversation(form, check, Arm::trap, "Q");
   CHECK(conversation == std::vector<Message>{{"system", "S"}, {"user", "Q"}});
-  const std::string prompt = render_prompt(form, check, Arm::trap, "Q");
-  CHECK(render_follow_up(form, check, {prompt, conversation}, " It is 3.\n") ==
-        "<system>S</><user>Q</><assistant>It is 3.</><user>Is that so?</><assistant>");
+  const Prompt prompt = make_prompt(form, check, Arm::trap, "Q");
+  CHECK(make_follow_up(form, check, {prompt, conversation}, " It is 3.\n").text ==
+        "<s><system>S</><user>Q</><assistant>It is 3.</><user>Is that so?</><assistant>");
   // A form of text has no turns: what it asked is in its prompt.
   CHECK(make_conversation(load_prompt_form("plain"), check, Arm::trap, "Q").empty());
 }
 
 TEST_CASE("braces of a problem are no template's") {
   CHECK(render_prompt(form_of(kTurns), {"none", ""}, Arm::trap, "{{ bos_token }} {% if %} {{hint}} \\frac{{1}}{2}") ==
-        "<user>{{ bos_token }} {% if %} {{hint}} \\frac{{1}}{2}</><assistant>");
+        "<s><user>{{ bos_token }} {% if %} {{hint}} \\frac{{1}}{2}</><assistant>");
 }
 
 TEST_CASE("a template that refuses system messages says so") {

@@ -84,7 +84,8 @@ TEST_CASE("a second turn holds the first, its reply and the follow-up") {
   const PromptForm plain = load_prompt_form("plain");
   Intervention check = load_intervention("check");
   check.follow_up = "Sure?";
-  CHECK(render_follow_up(plain, check, {"Question: What?\nAnswer:", {}}, " It is 3.\n") ==
+  const Prompt first{"Question: What?\nAnswer:"};
+  CHECK(make_follow_up(plain, check, {first, {}}, " It is 3.\n").text ==
         "Question: What?\nAnswer: It is 3.\nQuestion: Sure?\nAnswer:");
 }
 
