@@ -13,6 +13,7 @@ namespace mathtrap {
 namespace {
 
 constexpr std::int64_t kMaxExperts = 65536;
+constexpr std::int64_t kMaxExpertsOfAllLayers = std::int64_t{1} << 22;
 constexpr std::int64_t kMaxExpertSize = std::int64_t{1} << 24;
 constexpr const char* kDroppingCalculator = "SwitchDropTokenCalculator";
 constexpr const char* kSharedField = "shared_expert_intermediate_size";
@@ -103,6 +104,16 @@ std::vector<std::vector<std::int64_t>> read_sizes(const Json& lists, const Place
   return sizes;
 }
 
+/// Experts of one size in all layers. What a few digits of a file ask for is bounded before memory is taken.
+std::vector<std::vector<std::int64_t>> same_sizes(std::int64_t layers, std::int64_t experts, std::int64_t size,
+                                                  const Place& place) {
+  if (experts > kMaxExpertsOfAllLayers / layers) {
+    fail(place, fmt::format("{} experts in {} layers are too many", experts, layers));
+  }
+  const std::vector<std::int64_t> layer(static_cast<std::size_t>(experts), size);
+  return {static_cast<std::size_t>(layers), layer};
+}
+
 /// What an even cut gives, where the sizes are not listed.
 std::vector<std::vector<std::int64_t>> even_sizes(std::int64_t layers, std::int64_t experts, std::int64_t intermediate,
                                                   const Place& place) {
@@ -111,8 +122,7 @@ std::vector<std::vector<std::int64_t>> even_sizes(std::int64_t layers, std::int6
          fmt::format("{} does not cut intermediate_size {} evenly, and size_experts is not given", experts,
                      intermediate));
   }
-  const std::vector<std::int64_t> layer(static_cast<std::size_t>(experts), intermediate / experts);
-  return {static_cast<std::size_t>(layers), layer};
+  return same_sizes(layers, experts, intermediate / experts, field_of(place, "num_experts"));
 }
 
 std::vector<double> read_scale(const Json& json, const Place& place) {
@@ -241,8 +251,8 @@ MixtureConfig read_mixtral(const Json& json, std::int64_t layers, std::int64_t i
     fail(field_of(place, "num_local_experts"),
          fmt::format("is {}, must be from 1 to {}", mixture.num_experts, kMaxExperts));
   }
-  const std::vector<std::int64_t> layer(static_cast<std::size_t>(mixture.num_experts), intermediate_size);
-  mixture.expert_sizes.assign(static_cast<std::size_t>(layers), layer);
+  mixture.expert_sizes =
+      same_sizes(layers, mixture.num_experts, intermediate_size, field_of(place, "num_local_experts"));
   return mixture;
 }
 

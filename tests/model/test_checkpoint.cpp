@@ -118,7 +118,7 @@ TEST_CASE("a checkpoint with Meta's names loads, with what no params.json says g
   CHECK(checkpoint.tokenizer_model.empty());
 }
 
-TEST_CASE("PyTorch shards of another architecture can be read, but not as a model") {
+TEST_CASE("the weights of PyTorch shards have the names and shapes of the same model in safetensors") {
   const char* folder = "data/models/tiny-llama-moe-bin/hf";
   if (!has_shared_data(folder)) return;
   const auto tensors = read_weights(shared_data(folder).string());
@@ -126,8 +126,6 @@ TEST_CASE("PyTorch shards of another architecture can be read, but not as a mode
   const auto other = read_weights(shared_data("data/models/tiny-llama-moe/hf").string());
   REQUIRE(tensors.size() == other.size());
   for (const auto& [name, tensor] : other) CHECK(tensors.at(name).sizes() == tensor.sizes());
-  const std::string message = error_of([&] { read_checkpoint(shared_data(folder).string()); });
-  CHECK(contains(message, "model_type \"llama_moe\" is not supported"));
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // the sanitizers' own memory would be counted
