@@ -48,7 +48,7 @@ TEST_CASE("eval asks by the model's chat template, and info shows it") {
   REQUIRE(outcome.status == 0);
   const Json sample = parse_json(read_file(log / "samples.jsonl"), {"samples.jsonl", 1, ""});
   const std::string prompt = sample["prompt"].get<std::string>();
-  CHECK(prompt.starts_with("system: Count well.\nuser: "));
+  CHECK(prompt.starts_with("<s>system: Count well.\nuser: "));
   CHECK(prompt.ends_with("\nassistant:"));
   const Json stored = parse_json(read_file(log / "run.json"), {"run.json", 0, ""});
   CHECK(stored.dump().find("\"form\":\"model\"") != std::string::npos);

@@ -79,7 +79,7 @@ TEST_CASE("a run with a chat template asks in turns and says which template it t
   options.prompt_form = {"auto", folder_with(kTurns).string(), "", "Be brief."};
   const std::string follow_up = load_intervention("check").follow_up;
   ScriptedModel model([&](const GenerationRequest& request) {
-    CHECK(request.prompt.starts_with("[system]Be brief.[user]"));
+    CHECK(request.prompt.starts_with("<s>[system]Be brief.[user]"));
     CHECK(request.prompt.ends_with("[assistant]"));
     CHECK(request.options.stop == std::vector<std::string>{"</s>"});
     if (contains(request.prompt, follow_up)) {
