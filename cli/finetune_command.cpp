@@ -18,12 +18,14 @@ struct CommandOptions {
   std::string method = "lora";
   std::string targets = "all";
   std::string settings;
+  bool freeze_gates = false;
 };
 
 int run(CommandOptions& options, const CommonOptions& common) {
   finish_training_flags(options.flags, common);
   TrainingOptions& training = options.flags.training;
   if (training.from.empty()) throw Error("--from: a model is needed");
+  if (options.freeze_gates) training.learned = LearnedWeights::all_but_gates;
   if (options.method == "lora") {
     options.adapter.targets = parse_target_modules(options.targets);
     training.adapter = options.adapter;
@@ -59,6 +61,9 @@ void add_adapter_flags(CLI::App& command, CommandOptions& options) {
       .add_option("--targets", options.targets,
                   "all, or of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, with commas")
       ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--freeze-gates", options.freeze_gates, "With full: the gates of a mixture of experts stay as they are")
       ->group(group);
 }
 

@@ -50,6 +50,7 @@ void add_pretrain_command(CLI::App& program, CommonOptions& common, CommandActio
   add_common_options(*command, common);
   add_model_flags(*command, options->flags.training);
   add_training_flags(*command, options->flags);
+  add_domain_flags(*command, options->flags);
   command->add_flag("--texts-only", options->texts_only,
                     "Print the training texts and stop: what a tokenizer is trained on");
   command->callback([options, &common, &action] { action = [options, &common] { return run(*options, common); }; });

@@ -144,6 +144,15 @@ void add_checkpoint_flags(CLI::App& command, TrainingFlags& flags) {
       ->group(group);
 }
 
+void add_validation_flags(CLI::App& command, TrainingFlags& flags) {
+  command
+      .add_option("--validation-documents", flags.training.validation_documents,
+                  "Of each kind or domain (there windows), so many are looked at")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group("Checkpoints");
+}
+
 int print_preview(const TrainingFlags& flags, const CommonOptions& common) {
   for (const Json& document : preview_training(flags.training, flags.dry_run)) {
     if (common.json) {
@@ -164,6 +173,38 @@ void add_training_flags(CLI::App& command, TrainingFlags& flags) {
   add_duration_flags(command, flags);
   add_optimizer_flags(command, flags);
   add_checkpoint_flags(command, flags);
+  add_validation_flags(command, flags);
+}
+
+void add_domain_flags(CLI::App& command, TrainingFlags& flags) {
+  const std::string group = "Domains of running text, instead of --data";
+  TrainingOptions& training = flags.training;
+  command
+      .add_option("--domains", flags.domains,
+                  "Folder of NAME.train.jsonl and NAME.validation.jsonl with lines {\"text\"}, or a TOML file of "
+                  "[[domain]]")
+      ->group(group);
+  command
+      .add_option("--weights", training.domain_weights,
+                  "Shares of the domains: file (weights of the TOML file), uniform, size, llama, sheared, or "
+                  "NAME:SHARE,…")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--shards", training.shards, "Folder of the domains' tokens (default: shards in --out)")
+      ->group(group);
+  command
+      .add_option("--sampling", flags.sampling,
+                  "static, or shares (of domains, or of --mix) that follow held-out losses: dynamic (LLaMA-MoE), "
+                  "dynamic-excess (Sheared-LLaMA)")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--update-steps", training.update_steps,
+                  "Steps between changes of the shares (0: at each look at the held-out data)")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--reference", training.reference, "Model whose held-out losses the shares are to bring about")
+      ->group(group);
 }
 
 void finish_training_flags(TrainingFlags& flags, const CommonOptions& common) {
@@ -175,19 +216,22 @@ void finish_training_flags(TrainingFlags& flags, const CommonOptions& common) {
   training.limits.seconds = flags.minutes * 60;
   training.checkpoint_seconds = flags.checkpoint_minutes * 60;
   training.optimizer.schedule = parse_schedule(flags.schedule);
+  training.sampling = parse_sampling(flags.sampling);
+  if (!flags.domains.empty()) training.domains = read_domains(flags.domains);
   for (const std::string& name : flags.data) {
     if (is_file(name)) {
       training.data.push_back(name);
       continue;
     }
-    for (Record& record : choose_dataset(name, flags.instances, common.seed).records) {
+    for (Record& record : choose_dataset(name, flags.instances, common.seed, "--data").records) {
       training.records.push_back(std::move(record));
     }
   }
   if (is_file(flags.validation)) {
     training.validation = flags.validation;
   } else if (!flags.validation.empty()) {
-    training.validation_records = choose_dataset(flags.validation, flags.instances, common.seed).records;
+    training.validation_records =
+        choose_dataset(flags.validation, flags.instances, common.seed, "--validation").records;
   }
 }
 

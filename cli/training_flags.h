@@ -1,4 +1,4 @@
-// The flags that mathtrap pretrain and mathtrap finetune share: data, duration, optimiser, checkpoints.
+// The flags that mathtrap pretrain, moe pretrain and finetune share: data, duration, optimiser, checkpoints.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -23,9 +23,14 @@ struct TrainingFlags {
   double minutes = 0;
   double checkpoint_minutes = 5;
   std::size_t dry_run = 0;
+  std::string domains;  ///< read_domains
+  std::string sampling = "static";
 };
 
 void add_training_flags(CLI::App& command, TrainingFlags& flags);
+
+/// Running text instead of problems, and shares that follow the losses: for pretrain and moe pretrain.
+void add_domain_flags(CLI::App& command, TrainingFlags& flags);
 
 /// Reads what the flags name. Throws Error.
 void finish_training_flags(TrainingFlags& flags, const CommonOptions& common);

@@ -41,8 +41,8 @@ std::uint64_t expected_tokens(const TrainingOptions& options) {
 std::string describe_validation(const Json& validation) {
   std::string text;
   for (const auto& [kind, result] : validation.items()) {
-    text += fmt::format("{}{} loss {:.4f}, exact {:.1f}%", text.empty() ? "" : "; ", kind, result["loss"].get<double>(),
-                        100 * result["exact"].get<double>());
+    text += fmt::format("{}{} loss {:.4f}", text.empty() ? "" : "; ", kind, result["loss"].get<double>());
+    if (result.contains("exact")) text += fmt::format(", exact {:.1f}%", 100 * result["exact"].get<double>());
   }
   return text;
 }
@@ -66,14 +66,15 @@ Trainer::Trainer(const TrainerInput& input, Network network)
     : input_(input),
       options_(input.options),
       network_(std::move(network)),
-      weights_(require_gradients(network_)),
+      weights_(require_gradients(network_, options_.learned)),
+      biases_(selection_biases(network_)),
       group_(input.group),
       reducer_(tensors_of(weights_), group_),
       optimizer_(weights_, options_.optimizer, &group_),
-      stream_(input.documents, options_.documents.mix, options_.seed,
-              options_.learn_prompts ? LossOn::all : LossOn::reply),
+      stream_(input.documents, input.mix, options_.seed, options_.learn_prompts ? LossOn::all : LossOn::reply),
       checkpoints_((fs::path(options_.output) / "checkpoints").string()),
-      product_rate_(measure_product_rate(options_.bf16)) {
+      product_rate_(measure_product_rate(options_.bf16)),
+      experts_(network_.config, options_.recompute ? 2 : 1) {
   restore();
 }
 
@@ -83,11 +84,14 @@ void Trainer::restore() {
   if (group_.is_first()) {
     NamedTensors tensors = weights_;
     tensors.insert(tensors.end(), moments.begin(), moments.end());
+    tensors.insert(tensors.end(), biases_.begin(), biases_.end());
     state = read_training_checkpoint(checkpoints_, input_.fingerprint, tensors);
     // Here already, so that what is wrong with it is found before it is handed on.
     if (state) stream_.restore(state->stream);
   }
-  for (const auto& [name, weight] : weights_) group_.broadcast(weight.detach());
+  for (const NamedTensors* tensors : {&weights_, &biases_}) {
+    for (const auto& [name, tensor] : *tensors) group_.broadcast(tensor.detach());
+  }
   std::int64_t found = state ? 1 : 0;
   group_.broadcast(std::span(&found, 1));
   if (found == 0) return;
@@ -115,7 +119,7 @@ TrainingResult Trainer::run() {
   bool stopped = false;
   while (!finished() && !stopped) {
     Json line = step();
-    if (spent_.steps % options_.validation_steps == 0 || progress() >= 1) validate_into(line);
+    if (is_due(options_.validation_steps) || is_due(options_.update_steps) || progress() >= 1) validate_into(line);
     if (log) log->write(line);
     bar.update(static_cast<std::uint64_t>(spent_.tokens), describe());
     const Decision decision = decide();
@@ -130,15 +134,26 @@ TrainingResult Trainer::run() {
   return {spent_, mean_loss(), validation_, best_.step, complete, group_.is_first()};
 }
 
-Trainer::NamedTensors Trainer::require_gradients(const Network& network) {
+Trainer::NamedTensors Trainer::require_gradients(const Network& network, LearnedWeights learned) {
   NamedTensors weights = network.updates.empty() ? named_weights(network) : named_updates(network.updates);
+  std::erase_if(weights, [&](const auto& named) {
+    if (is_selection_bias(named.first)) return true;
+    return learned != LearnedWeights::all && is_gate_weight(named.first) != (learned == LearnedWeights::gates);
+  });
   for (auto& [name, weight] : weights) weight.requires_grad_(true);
+  return weights;
+}
+
+Trainer::NamedTensors Trainer::selection_biases(const Network& network) {
+  NamedTensors weights = named_weights(network);
+  std::erase_if(weights, [](const auto& named) { return !is_selection_bias(named.first); });
   return weights;
 }
 
 Trainer::NamedTensors Trainer::state_tensors() const {
   NamedTensors tensors = weights_;
   for (auto& moment : optimizer_.moments()) tensors.push_back(std::move(moment));
+  tensors.insert(tensors.end(), biases_.begin(), biases_.end());
   return tensors;
 }
 
@@ -154,6 +169,7 @@ Json Trainer::step() {
   const double loss = add_gradients(batches);
   const double norm = optimizer_.step(rate);
   check_loss(loss, norm, batches);
+  if (options_.bias_rate > 0) update_selection_bias(network_, experts_, options_.bias_rate);
   ++spent_.steps;
   remember_loss(loss);
   double operations = 0;
@@ -175,7 +191,11 @@ Json Trainer::step() {
                {"tokens_per_second", std::round(static_cast<double>(spent_.tokens - tokens_before) / elapsed)},
                {"utilisation", utilisation_},
                {"seconds", spent_.seconds}};
-  if (!network_.config.mixture.is_dense()) line["balance_loss"] = balance_loss_;
+  for (std::size_t i = 0; i < stream_.sources().size(); ++i) {
+    const double tokens = source_losses_[stream_.sources().size() + i];
+    if (tokens > 0) line["losses"][stream_.sources()[i].name] = source_losses_[i] / tokens;
+  }
+  if (!network_.config.mixture.is_dense()) describe_experts(line);
   return line;
 }
 
@@ -192,23 +212,33 @@ std::vector<Batch> Trainer::next_batches() {
   return batches;
 }
 
+void Trainer::describe_experts(Json& line) const {
+  line["balance_loss"] = balance_loss_;
+  line["dropped"] = std::llround(experts_.dropped());
+  line["load_variation"] = experts_.load_variation();
+}
+
 double Trainer::add_gradients(const std::vector<Batch>& batches) {
   double targets = 0;
   for (const Batch& batch : batches) targets += static_cast<double>(batch.targets.size(0));
   double loss = 0;
   balance_loss_ = 0;
+  experts_.begin_step();
+  source_losses_.assign(2 * stream_.sources().size(), 0);
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const Batch& batch = batches[i];
     spent_.tokens += batch.tokens.size(0);
-    spent_.documents += batch.documents();
+    spent_.documents += batch.drawn;
     if (!is_own(i)) continue;
     const double share = static_cast<double>(batch.targets.size(0)) / targets;
     // From seed and place alone, so that a resumed training drops the same features.
     network_.dropout_seed = hash64(fmt::format("dropout/{}/{}/{}", options_.seed, spent_.steps, i));
     at::Tensor balance;
     const at::Tensor logits =
-        learned_logits(network_, batch, {options_.bf16, options_.recompute, {}, nullptr, &balance});
-    const at::Tensor part = loss_of(logits, batch).mul(share);
+        learned_logits(network_, batch, {options_.bf16, options_.recompute, {}, experts_.observers(), &balance});
+    const at::Tensor losses = losses_of(logits, batch);
+    add_source_losses(losses.detach(), batch);
+    const at::Tensor part = losses.sum().div(targets);
     if (i + static_cast<std::size_t>(group_.size()) >= batches.size()) reducer_.expect_last_backward();
     if (balance.defined()) {
       balance_loss_ += balance.item<double>() * share;
@@ -220,7 +250,19 @@ double Trainer::add_gradients(const std::vector<Batch>& batches) {
   }
   reducer_.finish();
   balance_loss_ = group_.sum(balance_loss_);
+  experts_.end_step(group_);
+  group_.sum(source_losses_);
   return group_.sum(loss);
+}
+
+void Trainer::add_source_losses(const at::Tensor& losses, const Batch& batch) {
+  const auto* values = losses.data_ptr<float>();
+  for (std::size_t i = 0; i < batch.sources.size(); ++i) {
+    const std::int64_t count = batch.source_targets[i];
+    source_losses_[batch.sources[i]] += std::accumulate(values, values + count, 0.0);
+    source_losses_[stream_.sources().size() + batch.sources[i]] += static_cast<double>(count);
+    values += count;
+  }
 }
 
 bool Trainer::is_own(std::size_t batch) const {
@@ -251,7 +293,11 @@ void Trainer::check_loss(double loss, double norm, const std::vector<Batch>& bat
 
 void Trainer::validate_into(Json& line) {
   if (group_.is_first()) {
-    const Json validation = validation_json(validate(network_, input_.held_out, options_.batch_tokens));
+    const std::vector<ValidationResult> results =
+        validate(network_, input_.held_out, options_.batch_tokens, options_.validation_documents);
+    const Json validation = validation_json(results);
+    held_out_losses_.clear();
+    for (const ValidationResult& result : results) held_out_losses_[result.source] = result.loss;
     if (!validation.empty()) {
       line["validation"] = validation_ = validation;
       note(fmt::format("step {}: held out: {}", spent_.steps, describe_validation(validation)));
@@ -263,6 +309,26 @@ void Trainer::validate_into(Json& line) {
   group_.broadcast(looks);
   best_.step = looks[0];
   best_.looks_since = looks[1];
+  if (!network_.config.mixture.is_dense()) line["experts"] = experts_.heat_maps();
+  if (options_.sampling != SamplingRule::fixed && (options_.update_steps == 0 || is_due(options_.update_steps))) {
+    update_mix(line);
+  }
+}
+
+void Trainer::update_mix(Json& line) {
+  std::vector<double> mix = stream_.mix();
+  if (group_.is_first()) {
+    std::vector<double> losses(mix.size(), 0);
+    for (std::size_t i = 0; i < mix.size(); ++i) {
+      if (mix[i] > 0) losses[i] = held_out_losses_.at(stream_.sources()[i].name);
+    }
+    mix = updated_weights(options_.sampling, mix, losses, input_.references);
+  }
+  group_.broadcast(mix);
+  stream_.set_mix(mix);
+  for (std::size_t i = 0; i < mix.size(); ++i) {
+    if (mix[i] > 0) line["mix"][stream_.sources()[i].name] = mix[i];
+  }
 }
 
 void Trainer::remember_validation(const Json& validation) {

@@ -1,5 +1,6 @@
 #include "finetune/training.h"
 
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 
 #include "finetune/process_group.h"
 #include "finetune/trainer.h"
+#include "finetune/training_data.h"
+#include "finetune/validation.h"
 #include "model/adapter.h"
 #include "model/checkpoint.h"
 #include "model/model_path.h"
@@ -26,7 +29,11 @@ namespace mathtrap {
 namespace {
 
 namespace fs = std::filesystem;
-using Sets = std::array<DocumentSet, kDocumentKinds>;
+
+const char* to_string(LearnedWeights learned) {
+  if (learned == LearnedWeights::all) return "all";
+  return learned == LearnedWeights::gates ? "gates" : "all but gates";
+}
 
 /// What a training starts from.
 struct Start {
@@ -73,27 +80,38 @@ Start start_from(const TrainingOptions& options) {
   return start;
 }
 
+/// Gives the gates biases of selection where they have none; refuses what has no gates to learn or to even.
+void prepare_gates(const TrainingOptions& options, Network& network) {
+  MixtureConfig& mixture = network.config.mixture;
+  const bool wanted = options.learned != LearnedWeights::all || options.bias_rate > 0;
+  if (!wanted) return;
+  if (mixture.is_dense())
+    throw Error(fmt::format("--from {}: is no mixture of experts, it has no gates", options.from));
+  if (options.learned == LearnedWeights::gates && mixture.gate_network == GateNetwork::none) {
+    throw Error(fmt::format("--from {}: its gates have no weights that could be learned", options.from));
+  }
+  if (options.bias_rate == 0) return;
+  if (network.config.architecture != Architecture::llama_moe) {
+    throw Error(
+        fmt::format("--bias-rate: a model of type mixtral, as {}, cannot hold biases of selection", options.from));
+  }
+  if (mixture.selection_bias) return;
+  mixture.selection_bias = true;
+  for (LayerWeights& layer : network.layers) {
+    layer.mixture.gate.selection_bias = at::zeros({mixture.num_experts}, at::kFloat);
+  }
+}
+
 Start start_training(const TrainingOptions& options) {
-  return options.from.empty() ? start_new(options) : start_from(options);
+  Start start = options.from.empty() ? start_new(options) : start_from(options);
+  prepare_gates(options, start.network);
+  return start;
 }
 
 Tokenizer make_tokenizer(const Start& start, const TrainingOptions& options) {
   const std::vector<std::int64_t>& ends = start.network.config.eos_token_ids;
   return {start.tokenizer_model, options.tokenizer.empty() ? options.from : options.tokenizer,
           ends.empty() ? -1 : static_cast<TokenId>(ends.front())};
-}
-
-Json describe_data(const TrainingOptions& options) {
-  Json data = Json::array();
-  for (const std::string& path : options.data) {
-    data.push_back({{"file", fs::path(path).filename().string()}, {"sha256", sha256_of_path(path)}});
-  }
-  if (!options.records.empty()) {
-    Sha256 hash;
-    for (const Record& record : options.records) hash.update(write_json_record(record) + "\n");
-    data.push_back({{"records", options.records.size()}, {"sha256", hash.finish()}});
-  }
-  return data;
 }
 
 Json describe_adapter(const AdapterOptions& adapter) {
@@ -128,6 +146,14 @@ Json describe_training(const TrainingOptions& options, const Start& start) {
   for (std::size_t kind = 0; kind < kDocumentKinds; ++kind) {
     json["mix"][std::string(to_string(static_cast<DocumentKind>(kind)))] = options.documents.mix.at(kind);
   }
+  if (!options.domains.empty()) json["domain_weights"] = options.domain_weights;
+  json["sampling"] = to_string(options.sampling);
+  json["update_steps"] = options.update_steps;
+  json["reference_sha256"] = options.reference.empty() ? "" : sha256_of_path(resolve_model_path(options.reference));
+  json["validation_documents"] = options.validation_documents;
+  json["learned"] = to_string(options.learned);
+  json["gate_warmup_steps"] = options.gate_warmup_steps;
+  json["bias_rate"] = options.bias_rate;
   json["hint_share"] = options.documents.hint_share;
   json["prompt_form"] = options.documents.prompt_form;
   json["hint"] = options.documents.hint;
@@ -149,7 +175,9 @@ Json describe_training(const TrainingOptions& options, const Start& start) {
 }
 
 void check_options(const TrainingOptions& options) {
-  if (options.data.empty() && options.records.empty()) throw Error("--data: at least one data set is needed");
+  const bool has_documents = !options.data.empty() || !options.records.empty();
+  if (!has_documents && options.domains.empty()) throw Error("--data: at least one data set is needed");
+  if (has_documents && !options.domains.empty()) throw Error("give --data or --domains, not both");
   if (options.from.empty() == options.tokenizer.empty()) {
     throw Error("give --tokenizer for a new model, or --from to train a model on; not both");
   }
@@ -160,7 +188,13 @@ void check_options(const TrainingOptions& options) {
   if (options.step_documents < 0 || options.max_length < 0 || options.kept_checkpoints < 1 || options.patience < 0) {
     throw Error("--step-documents, --max-length and --patience must not be negative, --keep-checkpoints not below 1");
   }
-  const bool holds_out = !options.validation.empty() || !options.validation_records.empty();
+  if (options.validation_documents < 1 || options.update_steps < 0 || options.gate_warmup_steps < 0) {
+    throw Error("--validation-documents must be positive, --update-steps and --gate-warmup not negative");
+  }
+  if (!(options.bias_rate >= 0 && options.bias_rate <= 1)) throw Error("--bias-rate is from 0 to 1");
+  const bool holds_out = !options.validation.empty() || !options.validation_records.empty() ||
+                         std::any_of(options.domains.begin(), options.domains.end(),
+                                     [](const Domain& domain) { return !domain.validation.empty(); });
   if (!holds_out && (options.keep_best || options.patience > 0)) {
     throw Error("--keep-best and --patience need --validation");
   }
@@ -178,37 +212,6 @@ void check_duration_and_output(const TrainingOptions& options) {
   if (limits.steps == 0 && limits.tokens == 0 && limits.seconds == 0 && options.epochs == 0) {
     throw Error("say how long to train: --epochs, --tokens, --steps or --minutes");
   }
-}
-
-/// The first of the places; all of them may be too many for a line.
-std::string some_of(const std::vector<std::string>& places) {
-  constexpr std::size_t kNamed = 3;
-  const std::size_t shown = std::min(places.size(), kNamed);
-  return fmt::format("{}{}", fmt::join(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                     places.size() > shown ? ", …" : "");
-}
-
-/// Says what the data hold, and names all that is left out in left_out.jsonl.
-void report_documents(const Sets& sets, const std::string& output) {
-  std::string lines;
-  for (std::size_t kind = 0; kind < kDocumentKinds; ++kind) {
-    const DocumentSet& set = sets.at(kind);
-    const std::string name(to_string(static_cast<DocumentKind>(kind)));
-    if (set.size() != 0) {
-      note(fmt::format("{}: {} documents, {} tokens", name, set.size(),
-                       format_count(static_cast<double>(set.tokens.size()))));
-    }
-    const auto leave_out = [&](const std::vector<std::string>& places, const char* reason) {
-      if (places.empty()) return;
-      warn(fmt::format("{}: {} documents are left out, since {}: {}", name, places.size(), reason, some_of(places)));
-      for (const std::string& place : places) {
-        lines += Json{{"kind", name}, {"place", place}, {"reason", reason}}.dump() + "\n";
-      }
-    };
-    leave_out(set.too_long, "they are longer than the longest length");
-    leave_out(set.split_badly, "their prompt and reply share a token");
-  }
-  if (!lines.empty()) write_file_atomically(fs::path(output) / "left_out.jsonl", lines);
 }
 
 at::ScalarType written_type(const TrainingOptions& options) {
@@ -247,12 +250,13 @@ std::string pieces_text(std::span<const TokenId> tokens, const Tokenizer& tokeni
   return text;
 }
 
-Json preview_document(const DocumentSet& set, std::size_t index, DocumentKind kind, const Tokenizer& tokenizer,
+Json preview_document(const BatchSource& source, std::size_t index, const Tokenizer& tokenizer,
                       const TrainingOptions& options) {
-  const std::span<const TokenId> document = set.document(index);
-  const std::size_t learned_from = options.learn_prompts ? 1 : static_cast<std::size_t>(set.prompt_lengths[index]);
-  return {{"kind", to_string(kind)},
-          {"place", set.place(index)},
+  const std::span<const TokenId> document = source.tokens(index);
+  const bool learns_all = options.learn_prompts || source.text != nullptr;
+  const std::size_t learned_from = learns_all ? 1 : static_cast<std::size_t>(source.documents->prompt_lengths[index]);
+  return {{"kind", source.name},
+          {"place", source.place(index)},
           {"tokens", document.size()},
           {"learned", document.size() - learned_from},
           {"text", fmt::format("{}⟦{}⟧", pieces_text(document.first(learned_from), tokenizer),
@@ -262,28 +266,45 @@ Json preview_document(const DocumentSet& set, std::size_t index, DocumentKind ki
 /// What is read before anything is trained.
 struct Prepared {
   Start start;
-  Sets documents;
-  Sets held_out;
+  TrainingData data;
   TrainingLimits limits;
 };
 
-Prepared prepare(const TrainingOptions& options) {
+Prepared prepare(const TrainingOptions& options, ProcessGroup& group) {
   check_options(options);
-  Prepared prepared{start_training(options), {}, {}, options.limits};
+  Prepared prepared{start_training(options), {}, options.limits};
   const Tokenizer tokenizer = make_tokenizer(prepared.start, options);
   const std::int64_t context = prepared.start.network.config.max_position_embeddings;
   if (options.max_length > context) {
     throw Error(fmt::format("--max-length {}: the model's context is {}", options.max_length, context));
   }
   const std::int64_t longest = options.max_length > 0 ? options.max_length : context;
-  prepared.documents = tokenize_documents(options.data, options.records, options.documents, tokenizer, longest);
-  const std::vector<std::string> files =
-      options.validation.empty() ? std::vector<std::string>{} : std::vector<std::string>{options.validation};
-  prepared.held_out = tokenize_documents(files, options.validation_records, options.documents, tokenizer, longest);
+  prepared.data = read_training_data(options, tokenizer, sha256(prepared.start.tokenizer_model), longest, group);
   std::size_t count = 0;
-  for (const DocumentSet& set : prepared.documents) count += set.size();
+  for (const BatchSource& source : prepared.data.sources) count += source.size();
   prepared.limits.documents = static_cast<std::int64_t>(std::ceil(options.epochs * static_cast<double>(count)));
   return prepared;
+}
+
+/// What a dynamic mix compares held-out losses with, for each source; 0 where nothing is drawn.
+std::vector<double> reference_losses(const TrainingOptions& options, const TrainingData& data, ProcessGroup& group) {
+  std::vector<double> references(data.sources.size(), 0);
+  if (options.sampling == SamplingRule::fixed) return references;
+  for (std::size_t i = 0; i < options.domains.size(); ++i) {
+    references[i] = options.domains[i].reference_loss.value_or(0);
+  }
+  if (!options.reference.empty() && group.is_first()) {
+    const Network network = make_network(read_checkpoint(resolve_model_path(options.reference)), "cpu");
+    const std::vector<ValidationResult> results =
+        validate(network, data.held_out, options.batch_tokens, options.validation_documents);
+    for (std::size_t i = 0; i < references.size(); ++i) {
+      for (const ValidationResult& result : results) {
+        if (result.source == data.sources[i].name) references[i] = result.loss;
+      }
+    }
+  }
+  group.broadcast(references);
+  return references;
 }
 
 void check_processes(const TrainingOptions& options, const ProcessGroup& group) {
@@ -315,17 +336,20 @@ TrainingResult train_together(const TrainingOptions& options, ProcessGroup& grou
   const auto begin = std::chrono::steady_clock::now();
   check_duration_and_output(options);
   check_processes(options, group);
-  Prepared prepared = prepare(options);
+  Prepared prepared = prepare(options, group);
   Json description = describe_training(options, prepared.start);
   const std::uint64_t fingerprint = hash64(description.dump());
   check_same_training(fingerprint, group);
   if (group.is_first()) {
     fs::create_directories(options.output);
-    report_documents(prepared.documents, options.output);
+    report_data(prepared.data, options.output);
   }
   const std::string tokenizer_model = prepared.start.tokenizer_model;
-  Trainer trainer({options, prepared.limits, prepared.documents, prepared.held_out, fingerprint, begin, group},
-                  std::move(prepared.start.network));
+  const TrainingData& data = prepared.data;
+  const std::vector<double> references = reference_losses(options, data, group);
+  Trainer trainer(
+      {options, prepared.limits, data.sources, data.mix, data.held_out, references, fingerprint, begin, group},
+      std::move(prepared.start.network));
   TrainingResult result = trainer.run();
   if (!result.finished || !group.is_first()) return result;
   description["seen"] = {
@@ -338,6 +362,40 @@ TrainingResult train_together(const TrainingOptions& options, ProcessGroup& grou
   return result;
 }
 
+/// The training of the gates that goes before another.
+TrainingOptions gate_warmup(const TrainingOptions& options) {
+  TrainingOptions first = options;
+  first.learned = LearnedWeights::gates;
+  first.output = (fs::path(options.output) / "gate-warmup").string();
+  if (first.shards.empty()) first.shards = (fs::path(options.output) / "shards").string();
+  first.limits = {};
+  first.limits.steps = options.gate_warmup_steps;
+  first.epochs = 0;
+  first.gate_warmup_steps = 0;
+  first.sampling = SamplingRule::fixed;
+  first.keep_best = false;
+  first.patience = 0;
+  first.dtype = "f32";  // the master weights
+  return first;
+}
+
+TrainingResult train_in_stages(const TrainingOptions& options, ProcessGroup& group) {
+  if (options.gate_warmup_steps == 0) return train_together(options, group);
+  if (options.adapter) throw Error("--gate-warmup: an adapter does not learn the gates");
+  check_duration_and_output(options);
+  const TrainingOptions first = gate_warmup(options);
+  const bool is_done = fs::exists(fs::path(first.output) / "config.json");
+  if (!group.any(group.is_first() && is_done)) {
+    TrainingResult result = train_together(first, group);
+    if (!result.finished) return result;
+    // The others go on when the first has written the model.
+    group.any(false);
+  }
+  TrainingOptions rest = options;
+  rest.from = first.output;
+  return train_together(rest, group);
+}
+
 }  // namespace
 
 TrainingResult train(const TrainingOptions& options) {
@@ -345,7 +403,7 @@ TrainingResult train(const TrainingOptions& options) {
   // Notes and progress are those of one training, however many processes work on it.
   if (!group.is_first()) set_quiet(true);
   try {
-    TrainingResult result = train_together(options, group);
+    TrainingResult result = train_in_stages(options, group);
     group.finish();
     return result;
   } catch (const std::exception& error) {
@@ -355,15 +413,15 @@ TrainingResult train(const TrainingOptions& options) {
 }
 
 std::vector<Json> preview_training(const TrainingOptions& options, std::size_t count) {
-  const Prepared prepared = prepare(options);
+  ProcessGroup alone;
+  const Prepared prepared = prepare(options, alone);
   const Tokenizer tokenizer = make_tokenizer(prepared.start, options);
-  BatchStream stream(prepared.documents, options.documents.mix, options.seed);
+  BatchStream stream(prepared.data.sources, prepared.data.mix, options.seed);
   std::vector<Json> previews;
   while (previews.size() < count) {
-    for (const auto& [set, index] : stream.next_documents(options.batch_tokens)) {
+    for (const DocumentPlace& place : stream.next_places(options.batch_tokens)) {
       if (previews.size() == count) break;
-      const auto kind = static_cast<std::size_t>(set - prepared.documents.data());
-      previews.push_back(preview_document(*set, index, static_cast<DocumentKind>(kind), tokenizer, options));
+      previews.push_back(preview_document(stream.sources()[place.source], place.index, tokenizer, options));
     }
   }
   return previews;

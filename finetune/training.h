@@ -10,6 +10,7 @@
 
 #include "datasets/record.h"
 #include "finetune/documents.h"
+#include "finetune/domains.h"
 #include "finetune/schedule.h"
 #include "model/adapter_options.h"
 #include "support/interrupt.h"
@@ -28,6 +29,9 @@ struct NewModel {
   std::int64_t context = 512;  ///< max_position_embeddings, and the longest document
 };
 
+/// Which weights a training without an adapter learns.
+enum class LearnedWeights { all, gates, all_but_gates };
+
 struct TrainingOptions {
   std::string from;  ///< a model to train on; empty: a new one of `shape`
   NewModel shape;
@@ -37,6 +41,16 @@ struct TrainingOptions {
   std::vector<Record> records;            ///< and problem records that lie in no file, such as instances of families
   std::string validation;                 ///< held-out file; empty: none
   std::vector<Record> validation_records;
+  std::vector<Domain> domains;                  ///< running text; instead of `data` and `records`
+  std::string domain_weights = "file";          ///< choose_weights
+  std::string shards;                           ///< folder of the domains' token shards; empty: output/shards
+  SamplingRule sampling = SamplingRule::fixed;  ///< of domains, or of kinds of documents
+  std::int64_t update_steps = 0;  ///< steps between changes of the shares; 0: at each look at the held-out loss
+  std::string reference;          ///< the model whose held-out losses are the rule's references
+  std::int64_t validation_documents = 400;  ///< of each kind or domain (there windows) that a look takes
+  LearnedWeights learned = LearnedWeights::all;
+  std::int64_t gate_warmup_steps = 0;  ///< a training before this one, of the gates alone
+  double bias_rate = 0;  ///< a step's change of the experts' selection biases; 0: none (finetune/expert_monitor.h)
   DocumentOptions documents;
   std::int64_t max_length = 0;  ///< longest document in tokens; 0: the model's context
   OptimizerOptions optimizer;

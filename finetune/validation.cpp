@@ -1,18 +1,18 @@
 #include "finetune/validation.h"
 
+#include <ATen/core/Reduction.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace mathtrap {
 namespace {
-
-constexpr std::size_t kDocumentsOfAKind = 400;
 
 /// Sums over documents.
 struct Tally {
@@ -40,36 +40,35 @@ std::int64_t count_exact(const Batch& batch, const at::Tensor& logits) {
   return exact;
 }
 
-void add_batch(const Network& network, const std::vector<std::pair<const DocumentSet*, std::size_t>>& documents,
-               Tally& tally) {
-  if (documents.empty()) return;
-  const Batch batch = make_batch(documents);
+void add_batch(const Network& network, const BatchSource& source, std::vector<DocumentPlace>& places, Tally& tally) {
+  if (places.empty()) return;
+  const Batch batch = make_batch({source}, places);
   const at::Tensor logits = learned_logits(network, batch, {});
-  const auto targets = static_cast<double>(batch.targets.size(0));
-  tally.loss += targets * loss_of(logits, batch).item<double>();
-  tally.targets += targets;
-  tally.documents += static_cast<std::int64_t>(documents.size());
-  tally.exact += count_exact(batch, logits);
+  tally.loss += losses_of(logits, batch).sum().item<double>();
+  tally.targets += static_cast<double>(batch.targets.size(0));
+  tally.documents += batch.drawn;
+  if (source.text == nullptr) tally.exact += count_exact(batch, logits);
+  places.clear();
 }
 
-ValidationResult validate_kind(const Network& network, const DocumentSet& set, std::int64_t batch_tokens) {
+ValidationResult validate_source(const Network& network, const BatchSource& source, std::int64_t batch_tokens,
+                                 std::int64_t most) {
   Tally tally;
-  std::vector<std::pair<const DocumentSet*, std::size_t>> pending;
+  std::vector<DocumentPlace> pending;
   std::int64_t used = 0;
-  for (std::size_t i = 0; i < std::min(set.size(), kDocumentsOfAKind); ++i) {
-    const auto length = static_cast<std::int64_t>(set.document(i).size());
+  for (std::size_t i = 0; i < std::min(source.size(), static_cast<std::size_t>(most)); ++i) {
+    const auto length = static_cast<std::int64_t>(source.tokens(i).size());
     if (used + length > batch_tokens) {
-      add_batch(network, pending, tally);
-      pending.clear();
+      add_batch(network, source, pending, tally);
       used = 0;
     }
-    pending.emplace_back(&set, i);
+    pending.push_back({0, i});
     used += length;
   }
-  add_batch(network, pending, tally);
-  if (tally.documents == 0) return {};
-  return {tally.documents, tally.loss / tally.targets,
-          static_cast<double>(tally.exact) / static_cast<double>(tally.documents)};
+  add_batch(network, source, pending, tally);
+  ValidationResult result = {source.name, tally.documents, tally.loss / tally.targets, std::nullopt};
+  if (source.text == nullptr) result.exact = static_cast<double>(tally.exact) / static_cast<double>(tally.documents);
+  return result;
 }
 
 }  // namespace
@@ -79,28 +78,29 @@ at::Tensor learned_logits(const Network& network, const Batch& batch, TrainingFo
   return training_forward(network, batch.tokens, batch.layout, options);
 }
 
-at::Tensor loss_of(const at::Tensor& logits, const Batch& batch) {
-  return at::cross_entropy_loss(logits, batch.targets);
+at::Tensor losses_of(const at::Tensor& logits, const Batch& batch) {
+  return at::cross_entropy_loss(logits, batch.targets, {}, at::Reduction::None);
 }
 
-std::array<ValidationResult, kDocumentKinds> validate(const Network& network,
-                                                      const std::array<DocumentSet, kDocumentKinds>& sets,
-                                                      std::int64_t batch_tokens) {
+std::vector<ValidationResult> validate(const Network& network, const std::vector<BatchSource>& sources,
+                                       std::int64_t batch_tokens, std::int64_t most) {
   const at::NoGradGuard no_gradients;
-  std::array<ValidationResult, kDocumentKinds> results;
-  for (std::size_t kind = 0; kind < kDocumentKinds; ++kind) {
-    results.at(kind) = validate_kind(network, sets.at(kind), batch_tokens);
+  std::vector<ValidationResult> results;
+  for (const BatchSource& source : sources) {
+    if (source.size() != 0) results.push_back(validate_source(network, source, batch_tokens, most));
   }
   return results;
 }
 
-Json validation_json(const std::array<ValidationResult, kDocumentKinds>& results) {
+Json validation_json(const std::vector<ValidationResult>& results) {
   Json json = Json::object();
-  for (std::size_t kind = 0; kind < kDocumentKinds; ++kind) {
-    const ValidationResult& result = results.at(kind);
-    if (result.documents == 0) continue;
-    json[std::string(to_string(static_cast<DocumentKind>(kind)))] = {
-        {"documents", result.documents}, {"loss", result.loss}, {"exact", result.exact}};
+  for (const ValidationResult& result : results) {
+    if (result.exact) {
+      json[result.source] = {{"documents", result.documents}, {"loss", result.loss}, {"exact", *result.exact}};
+    } else {
+      json[result.source] = {
+          {"windows", result.documents}, {"loss", result.loss}, {"perplexity", std::exp(result.loss)}};
+    }
   }
   return json;
 }

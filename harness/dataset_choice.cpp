@@ -24,15 +24,17 @@ constexpr std::string_view kKnownNames = "open, families or families/GROUP with 
 constexpr std::size_t kMaxInstances = 1000000;
 
 /// Of "families:SPLIT" or "families/GROUP:SPLIT"; GROUP is a folder of datasets/families.
-std::vector<Record> instances(const std::string& name, std::size_t count, std::uint64_t seed) {
-  if (count > kMaxInstances) throw Error(fmt::format("--limit {}: at most {} instances", count, kMaxInstances));
+std::vector<Record> instances(const std::string& name, std::size_t count, std::uint64_t seed, const char* option) {
+  if (count > kMaxInstances)
+    throw Error(
+        fmt::format("{} {}: {} instances are wanted, at most {} can be made", option, name, count, kMaxInstances));
   const std::size_t colon = name.find(':');
   const Split split = parse_split(colon == std::string::npos ? "test" : name.substr(colon + 1));
   const std::string group = name.substr(0, colon).substr(kFamilies.size());
   const std::filesystem::path folder = resource("datasets/families");
   const bool known = group.empty() || (group.find('/', 1) == std::string::npos && group.size() > 1 && group != "/.." &&
                                        std::filesystem::is_directory(folder.string() + group));
-  if (!known) throw Error(fmt::format("--dataset {}: no such group of families; known names: {}", name, kKnownNames));
+  if (!known) throw Error(fmt::format("{} {}: no such group of families; known names: {}", option, name, kKnownNames));
   return generate_records(read_families(folder.string() + group), split, count, seed);
 }
 
@@ -51,22 +53,22 @@ std::vector<Record> pick(std::vector<Record> records, std::size_t limit, std::ui
   return picked;
 }
 
-std::vector<Record> read_named(const std::string& name, std::size_t limit, std::uint64_t seed) {
+std::vector<Record> read_named(const std::string& name, std::size_t limit, std::uint64_t seed, const char* option) {
   if (name == kFamilies || name.starts_with("families:") || name.starts_with("families/")) {
-    return instances(name, limit == 0 ? kDefaultInstances : limit, seed);
+    return instances(name, limit == 0 ? kDefaultInstances : limit, seed, option);
   }
   if (name == "open") return pick(read_dataset(resource("datasets/open").string()), limit, seed);
   if (!std::filesystem::exists(name)) {
-    throw Error(fmt::format("--dataset {}: no such file or folder; known names: {}", name, kKnownNames));
+    throw Error(fmt::format("{} {}: no such file or folder; known names: {}", option, name, kKnownNames));
   }
   return pick(read_dataset(name), limit, seed);
 }
 
 }  // namespace
 
-DatasetChoice choose_dataset(const std::string& name, std::size_t limit, std::uint64_t seed) {
-  DatasetChoice choice{name, "", read_named(name, limit, seed)};
-  if (choice.records.empty()) throw Error(fmt::format("--dataset {}: holds no problems", name));
+DatasetChoice choose_dataset(const std::string& name, std::size_t limit, std::uint64_t seed, const char* option) {
+  DatasetChoice choice{name, "", read_named(name, limit, seed, option)};
+  if (choice.records.empty()) throw Error(fmt::format("{} {}: holds no problems", option, name));
   Sha256 hash;
   for (const Record& record : choice.records) hash.update(write_json_record(record) + "\n");
   choice.sha256 = hash.finish();

@@ -98,7 +98,7 @@ std::string add_shots(const EvaluationOptions& options, std::vector<Record>& rec
   const auto shows_any = [](const Intervention& intervention) { return intervention.shots > 0; };
   if (std::none_of(plan.interventions.begin(), plan.interventions.end(), shows_any)) return "";
   const std::string name = options.shots.empty() ? resource("prompts/shots").string() : options.shots;
-  plan.shots = choose_dataset(name, 0, options.seed).records;
+  plan.shots = choose_dataset(name, 0, options.seed, "--shots").records;
   std::vector<Record> possible;
   for (const Intervention& intervention : plan.interventions) {
     for (Record& record : possible_shots(plan.shots, intervention)) possible.push_back(std::move(record));

@@ -91,4 +91,12 @@ std::vector<MixtureTensor> mixture_tensors(const ModelConfig& config, std::size_
   return tensors;
 }
 
+bool is_gate_weight(std::string_view name) {
+  return name.find(".mlp.gate.") != name.npos || name.find(".block_sparse_moe.gate.") != name.npos;
+}
+
+bool is_selection_bias(std::string_view name) {
+  return name.ends_with(".mlp.gate.selection_bias");
+}
+
 }  // namespace mathtrap

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/config.h"
@@ -46,5 +47,10 @@ struct MixtureTensor {
 /// Every weight of a layer's mixture, in the order of the computation: LLaMA-MoE's published names, or Mixtral's. Makes
 /// weights.experts as many as there are.
 std::vector<MixtureTensor> mixture_tensors(const ModelConfig& config, std::size_t layer, MixtureWeights& weights);
+
+/// Whether a weight's name in a checkpoint is that of a gate's weight (not of an expert's own gate projection).
+bool is_gate_weight(std::string_view name);
+/// Whether it is that of the bias that balances the load, which is not learned by gradients.
+bool is_selection_bias(std::string_view name);
 
 }  // namespace mathtrap

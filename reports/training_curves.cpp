@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxSteps = 20'000'000;
+constexpr std::size_t kMaxKinds = 256;  // of documents, or domains
 
 /// What one line of the log says, for the curves.
 struct LoggedStep {
@@ -29,12 +30,20 @@ struct LoggedStep {
 struct HeldOut {
   double tokens = 0;
   double loss = 0;
-  double exact = 0;
+};
+
+/// A share in [0, 1] at some point of the training.
+struct LoggedShare {
+  double tokens = 0;
+  double share = 0;
 };
 
 struct Log {
   std::vector<LoggedStep> steps;
-  std::map<std::string, std::vector<HeldOut>> held_out;  ///< by kind of document
+  std::map<std::string, std::vector<HeldOut>> held_out;   ///< by kind of document, or domain
+  std::map<std::string, std::vector<LoggedShare>> exact;  ///< held-out replies given exactly, by kind
+  std::map<std::string, std::vector<LoggedShare>> mix;    ///< shares of a mix that follows the losses
+  std::vector<HeldOut> balance;                           ///< balance loss of a mixture of experts
 };
 
 fs::path log_of(const fs::path& folder) {
@@ -47,20 +56,34 @@ double at_least_0(const Json& fields, const char* name, const Place& place) {
   return value;
 }
 
+double share_of(const Json& fields, const char* name, const Place& place) {
+  const double share = at_least_0(fields, name, place);
+  if (share > 1) fail(place, fmt::format("the field \"{}\" is above 1", name));
+  return share;
+}
+
+void read_mix(const Json& line, double tokens, const Place& place, Log& log) {
+  if (!line["mix"].is_object()) fail(place, "the field \"mix\" is no object");
+  for (const auto& item : line["mix"].items()) {
+    log.mix[item.key()].push_back({tokens, share_of(line["mix"], item.key().c_str(), place)});
+    if (log.mix.size() > kMaxKinds) fail(place, "the field \"mix\" holds too many kinds");
+  }
+}
+
 void read_step(const Json& line, const Place& place, Log& log) {
   const double tokens = at_least_0(line, "tokens", place);
   if (log.steps.size() == kMaxSteps) fail(place, fmt::format("more than {} steps", kMaxSteps));
   log.steps.push_back({tokens, at_least_0(line, "loss", place), at_least_0(line, "tokens_per_second", place),
                        at_least_0(line, "utilisation", place)});
+  if (line.contains("balance_loss")) log.balance.push_back({tokens, at_least_0(line, "balance_loss", place)});
+  if (line.contains("mix")) read_mix(line, tokens, place, log);
   if (!line.contains("validation")) return;
   if (!line["validation"].is_object()) fail(place, "the field \"validation\" is no object");
   for (const auto& [kind, result] : line["validation"].items()) {
     if (!result.is_object()) fail(place, "the field \"validation\" holds no results by kind");
-    std::vector<HeldOut>& results = log.held_out[kind];
-    results.push_back({tokens, at_least_0(result, "loss", place), at_least_0(result, "exact", place)});
-    if (results.back().exact > 1) fail(place, "the field \"exact\" is above 1");
-    // The same figures for four kinds of document at most; the rest would be no log of ours.
-    if (log.held_out.size() + 1 > kMaxChartSeries) fail(place, "the field \"validation\" holds too many kinds");
+    log.held_out[kind].push_back({tokens, at_least_0(result, "loss", place)});
+    if (result.contains("exact")) log.exact[kind].push_back({tokens, share_of(result, "exact", place)});
+    if (log.held_out.size() > kMaxKinds) fail(place, "the field \"validation\" holds too many kinds");
   }
 }
 
@@ -131,10 +154,23 @@ std::string summarise(const Log& log) {
                   axis_number(log.steps.back().tokens), loss / static_cast<double>(last), last,
                   axis_number(rate / count), percent(utilisation / count));
   for (const auto& [kind, results] : log.held_out) {
-    text +=
-        fmt::format("; held out, {}: loss {:.4f}, exact {}", kind, results.back().loss, percent(results.back().exact));
+    text += fmt::format("; held out, {}: loss {:.4f}", kind, results.back().loss);
+    const auto exact = log.exact.find(kind);
+    if (exact != log.exact.end()) text += fmt::format(", exact {}", percent(exact->second.back().share));
   }
   return text;
+}
+
+/// A chart of shares by kind, where there are any.
+void add_shares_chart(TrainingCurves& curves, const char* what, const char* title,
+                      const std::map<std::string, std::vector<LoggedShare>>& shares) {
+  if (shares.empty()) return;
+  Chart chart = make_chart(curves.name, what, title, what);
+  std::size_t lines = 0;
+  for (const auto& [kind, points] : shares) {
+    if (++lines <= kMaxChartSeries) add_series(chart, kind, points, &LoggedShare::share);
+  }
+  curves.charts.push_back(std::move(chart));
 }
 
 }  // namespace
@@ -152,14 +188,21 @@ TrainingCurves read_training_curves(const fs::path& folder) {
 
   Chart loss = make_chart(curves.name, "loss", "loss", "loss");
   add_series(loss, "training", log.steps, &LoggedStep::loss);
-  Chart exact = make_chart(curves.name, "exact", "held-out replies given exactly", "exact");
+  std::size_t lines = 0;
+  // More lines than a chart tells apart are in the summary alone.
   for (const auto& [kind, results] : log.held_out) {
-    add_series(loss, "held out: " + kind, results, &HeldOut::loss);
-    add_series(exact, kind, results, &HeldOut::exact);
+    if (++lines < kMaxChartSeries) add_series(loss, "held out: " + kind, results, &HeldOut::loss);
   }
   set_highest(loss);
   curves.charts.push_back(std::move(loss));
-  if (!exact.points.empty()) curves.charts.push_back(std::move(exact));
+  add_shares_chart(curves, "exact", "held-out replies given exactly", log.exact);
+  add_shares_chart(curves, "mix", "shares that are drawn", log.mix);
+  if (!log.balance.empty()) {
+    Chart balance = make_chart(curves.name, "balance", "balance loss", "loss");
+    add_series(balance, "balance loss", log.balance, &HeldOut::loss);
+    set_highest(balance);
+    curves.charts.push_back(std::move(balance));
+  }
   Chart speed = make_chart(curves.name, "speed", "speed", "tokens/s");
   add_series(speed, "tokens/s", log.steps, &LoggedStep::tokens_per_second);
   set_highest(speed);

@@ -1,4 +1,7 @@
 // A mixture of experts as a user makes and uses it: constructed, described, evaluated and fine-tuned like any model.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -75,6 +78,105 @@ TEST_CASE("a mixture is constructed from the organism, described, evaluated, and
   const Outcome refused = finetune("refused", {"--targets", "up_proj"});
   CHECK(refused.status == 2);
   CHECK(refused.errors.find("--targets up_proj") != std::string::npos);
+}
+
+TEST_CASE("a mixture is trained on over domains of text, gates first, and is a model; a dry run shows windows") {
+  const fs::path folder = fresh_folder("moe-pretrain");
+  const std::string model = (folder / "model").string();
+  REQUIRE(
+      run({"moe", "construct", "--from", "zoo:organism", "--experts", "4", "--select", "2", "--out", model, "--quiet"})
+          .status == 0);
+  fs::create_directories(folder / "domains");
+  for (const char* name : {"cc.train", "cc.validation", "book.train", "book.validation"}) {
+    std::string lines;
+    for (int i = 0; i < 30; ++i)
+      lines += fmt::format("{{\"text\":\"{} says that {} and {} are numbers.\"}}\n", name, i, i + 1);
+    write_file_atomically(folder / "domains" / fmt::format("{}.jsonl", name), lines);
+  }
+  std::vector<std::string> arguments = {"moe",
+                                        "pretrain",
+                                        "--from",
+                                        model,
+                                        "--domains",
+                                        (folder / "domains").string(),
+                                        "--weights",
+                                        "sheared",
+                                        "--sampling",
+                                        "dynamic",
+                                        "--reference",
+                                        "zoo:organism",
+                                        "--max-length",
+                                        "32",
+                                        "--batch-tokens",
+                                        "256",
+                                        "--steps",
+                                        "3",
+                                        "--gate-warmup",
+                                        "2",
+                                        "--bias-rate",
+                                        "0.001",
+                                        "--validation-steps",
+                                        "2",
+                                        "--validation-documents",
+                                        "4",
+                                        "--threads",
+                                        "2",
+                                        "--quiet",
+                                        "--json",
+                                        "--out",
+                                        (folder / "trained").string()};
+  const Outcome trained = run(arguments);
+  INFO(trained.errors);
+  REQUIRE(trained.status == 0);
+  const Json result = Json::parse(trained.output);
+  CHECK(result["steps"] == 3);
+  CHECK(result["validation"]["book"]["perplexity"].get<double>() > 1);
+  std::vector<Json> log;
+  for_each_line(folder / "trained" / "log.jsonl",
+                [&](std::string_view line, std::size_t /*number*/) { log.push_back(Json::parse(line)); });
+  REQUIRE(log.size() == 3);
+  CHECK(log[0]["losses"].size() >= 1);
+  CHECK(log[1]["mix"]["cc"].get<double>() + log[1]["mix"]["book"].get<double>() == Approx(1));
+  CHECK(log[1]["experts"]["load"].size() == 6);
+  CHECK(Json::parse(read_file(folder / "trained" / "config.json"))["gate_selection_bias"] == true);
+  CHECK(run({"model", "info", (folder / "trained").string()}).status == 0);
+  const Outcome reported = run({"report", (folder / "trained").string(), "--quiet"});
+  CHECK(reported.status == 0);
+
+  arguments = {"moe",          "pretrain",
+               "--from",       model,
+               "--domains",    (folder / "domains").string(),
+               "--max-length", "32",
+               "--shards",     (folder / "shards").string(),
+               "--dry-run",    "2",
+               "--quiet"};
+  const Outcome shown = run(arguments);
+  REQUIRE(shown.status == 0);
+  CHECK(shown.output.find("window") != std::string::npos);
+  CHECK(shown.output.find("are numbers.") != std::string::npos);
+}
+
+TEST_CASE("moe pretrain says what is wrong in one line") {
+  const fs::path folder = fresh_folder("moe-pretrain-wrong");
+  const auto expect = [&](const std::vector<std::string>& more, const std::string& part) {
+    std::vector<std::string> arguments = {
+        "moe", "pretrain", "--quiet", "--steps", "1", "--out", (folder / "x").string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = run(arguments);
+    CHECK(outcome.status == 2);
+    INFO(outcome.errors);
+    CHECK(outcome.errors.find(part) != std::string::npos);
+    CHECK(std::count(outcome.errors.begin(), outcome.errors.end(), '\n') == 1);
+  };
+  expect({}, "--from: a model is needed");
+  expect({"--from", "zoo:organism"}, "--data");
+  expect({"--from", "zoo:organism", "--domains", "/nonexistent"}, "/nonexistent");
+  expect({"--from", "zoo:organism", "--domains", folder.string()}, "NAME.train.jsonl");
+  expect({"--from", "zoo:organism", "--data", "families/organism:train", "--bias-rate", "0.1"},
+         "no mixture of experts");
+  expect({"--from", "zoo:organism", "--data", "families/organism:train", "--sampling", "sometimes"}, "--sampling");
+  expect({"--from", "zoo:organism", "--data", "missing.jsonl"}, "--data missing.jsonl: no such file");
+  CHECK_FALSE(fs::exists(folder / "x" / "config.json"));
 }
 
 TEST_CASE("moe construct says which methods there are, and what is wrong, in one line") {

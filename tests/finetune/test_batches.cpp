@@ -90,7 +90,7 @@ TEST_CASE("a broken line is named with file and line") {
 
 TEST_CASE("replies and the end-of-text are learned, prompts are not, and documents stay apart") {
   const DocumentSet set = numbered(2);
-  const Batch batch = make_batch({{&set, 1}, {&set, 0}});
+  const Batch batch = make_batch({{"numbered", &set, nullptr}}, {{0, 1}, {0, 0}});
   CHECK(values(batch.tokens) == std::vector<std::int64_t>{1, 10, 101, 2, 1, 10, 100, 2});
   CHECK(batch.layout.starts == std::vector<std::int64_t>{0, 4, 8});
   CHECK(values(batch.loss_positions) == std::vector<std::int64_t>{1, 2, 5, 6});
@@ -100,23 +100,23 @@ TEST_CASE("replies and the end-of-text are learned, prompts are not, and documen
 TEST_CASE("a batch holds at most so many documents, and is named by its first") {
   std::array<DocumentSet, kDocumentKinds> sets;
   sets[3] = numbered(10);
-  BatchStream stream(sets, {0, 0, 0, 1}, 7);
-  BatchStream same(sets, {0, 0, 0, 1}, 7);
+  BatchStream stream(sources_of(sets), {0, 0, 0, 1}, 7);
+  BatchStream same(sources_of(sets), {0, 0, 0, 1}, 7);
   const Batch three = stream.next(1000, 3);
   CHECK(three.documents() == 3);
-  const auto documents = same.next_documents(1000, 3);
-  CHECK(three.first_document == sets[3].place(documents[0].second));
+  const auto documents = same.next_places(1000, 3);
+  CHECK(three.first_document == sets[3].place(documents[0].index));
   // The stream goes on behind them: ten documents are an epoch, each of them once.
-  const auto rest = same.next_documents(1000, 7);
+  const auto rest = same.next_places(1000, 7);
   std::set<std::size_t> seen;
-  for (const auto& [set, index] : documents) seen.insert(index);
-  for (const auto& [set, index] : rest) seen.insert(index);
+  for (const DocumentPlace& place : documents) seen.insert(place.index);
+  for (const DocumentPlace& place : rest) seen.insert(place.index);
   CHECK(seen.size() == 10);
 }
 
 TEST_CASE("with the loss on all tokens, all but begin-of-text are learned") {
   const DocumentSet set = numbered(2);
-  const Batch batch = make_batch({{&set, 0}, {&set, 1}}, LossOn::all);
+  const Batch batch = make_batch({{"numbered", &set, nullptr}}, {{0, 0}, {0, 1}}, LossOn::all);
   CHECK(values(batch.loss_positions) == std::vector<std::int64_t>{0, 1, 2, 4, 5, 6});
   CHECK(values(batch.targets) == std::vector<std::int64_t>{10, 100, 2, 10, 101, 2});
 }
@@ -155,7 +155,7 @@ TEST_CASE("a document's tokens are those of prompt and reply together, behind th
 TEST_CASE("every document comes once an epoch, in another order each, whole, within the batch") {
   std::array<DocumentSet, kDocumentKinds> sets;
   sets[0] = numbered(50);
-  BatchStream stream(sets, {1, 0, 0, 0}, 9);
+  BatchStream stream(sources_of(sets), {1, 0, 0, 0}, 9);
   std::vector<std::vector<std::int64_t>> epochs(2);
   for (std::size_t batch_number = 0; batch_number < 20; ++batch_number) {
     const Batch batch = stream.next(23);  // five documents of four tokens
@@ -170,16 +170,47 @@ TEST_CASE("a stream that takes over a state goes on with the same batches") {
   std::array<DocumentSet, kDocumentKinds> sets;
   sets[0] = numbered(30);
   sets[3] = numbered(20);
-  BatchStream first(sets, {0.7, 0, 0, 0.3}, 4);
+  BatchStream first(sources_of(sets), {0.7, 0, 0, 0.3}, 4);
   for (int i = 0; i < 7; ++i) first.next(30);
-  BatchStream second(sets, {0.7, 0, 0, 0.3}, 4);
+  BatchStream second(sources_of(sets), {0.7, 0, 0, 0.3}, 4);
   second.restore(first.state());
   for (int i = 0; i < 12; ++i) CHECK(values(first.next(30).tokens) == values(second.next(30).tokens));
 }
 
+TEST_CASE("sources are drawn by their shares, also by those given later, which a state keeps") {
+  std::array<DocumentSet, kDocumentKinds> sets;
+  sets[0] = numbered(30);
+  sets[3] = numbered(20);
+  BatchStream stream(sources_of(sets), {0.5, 0, 0, 0.5}, 4);
+  const auto drawn = [](BatchStream& from) {
+    std::array<double, kDocumentKinds> shares{};
+    for (int i = 0; i < 2000; ++i) shares.at(from.next_places(1, 1)[0].source) += 1.0 / 2000;
+    return shares;
+  };
+  CHECK(drawn(stream)[3] == Approx(0.5).margin(0.04));
+  stream.set_mix({0.9, 0.3, 0, 0.1});
+  CHECK(stream.mix() == std::vector<double>{0.9, 0, 0, 0.1});  // a source without documents is not drawn from
+  BatchStream other(sources_of(sets), {0.5, 0, 0, 0.5}, 4);
+  other.restore(stream.state());
+  CHECK(other.mix() == stream.mix());
+  const auto shares = drawn(stream);
+  CHECK(shares[3] == Approx(0.1).margin(0.03));
+  CHECK(drawn(other) == shares);
+}
+
+TEST_CASE("a batch says whose tokens its targets are") {
+  const DocumentSet few = numbered(2);
+  const DocumentSet many = numbered(3);
+  const std::vector<BatchSource> sources = {{"few", &few, nullptr}, {"many", &many, nullptr}};
+  const Batch batch = make_batch(sources, {{1, 2}, {0, 0}, {1, 0}}, LossOn::all);
+  CHECK(batch.sources == std::vector<std::size_t>{1, 0, 1});
+  CHECK(batch.source_targets == std::vector<std::int64_t>{3, 3, 3});
+  CHECK(batch.drawn == 3);
+}
+
 TEST_CASE("a share without documents, and a mix that is none, are errors") {
   const std::array<DocumentSet, kDocumentKinds> sets;
-  CHECK_THROWS_AS(BatchStream(sets, {1, 0, 0, 0}, 0), Error);
+  CHECK_THROWS_AS(BatchStream(sources_of(sets), {1, 0, 0, 0}, 0), Error);
   for (const char* mix : {"", "original", "original:-1", "orginal:1", "original:0", "original:1x"}) {
     CHECK_THROWS_AS(parse_mix(mix), Error);
   }

@@ -110,6 +110,27 @@ TEST_CASE("a long log is thinned by means of neighbours that lose no step") {
   CHECK_FALSE(contains(chart_section(curves.charts[0]), "<table"));
 }
 
+TEST_CASE("domains have no exact replies; their shares, the balance loss, and more domains than lines are told") {
+  std::string held_out;
+  for (int i = 0; i < 9; ++i) {
+    held_out += fmt::format(R"({}"d{}":{{"windows":4,"loss":{},"perplexity":2}})", i == 0 ? "" : ",", i, i + 1);
+  }
+  const TrainingCurves curves = read_training_curves(training_of(
+      line_of(1, 4, R"(,"balance_loss":0.5)") +
+      line_of(2, 3,
+              fmt::format(R"(,"balance_loss":0.25,"validation":{{{}}},"mix":{{"d0":0.75,"d1":0.25}})", held_out))));
+  REQUIRE(curves.charts.size() == 4);  // loss, mix, balance, speed
+  CHECK(contains(curves.charts[0].title, "loss"));
+  CHECK(contains(curves.charts[1].title, "shares that are drawn"));
+  REQUIRE(curves.charts[1].points.size() == 2);
+  CHECK(curves.charts[1].points[0].value == 0.75);
+  CHECK(contains(curves.charts[2].title, "balance loss"));
+  CHECK(curves.charts[2].points.size() == 2);
+  CHECK(contains(curves.summary, "d8: loss 9.0000"));
+  CHECK_FALSE(contains(curves.summary, "exact"));
+  CHECK_FALSE(contains(chart_section(curves.charts[0]), "held out: d8"));
+}
+
 TEST_CASE("round numbers") {
   for (const auto& [most, rounded] :
        {std::pair{8.36, 10.0}, {4.2, 5.0}, {0.021, 0.025}, {250.0, 250.0}, {1.0, 1.0}, {1300.0, 2000.0}, {0.0, 1.0}}) {
@@ -127,7 +148,8 @@ TEST_CASE("a log that still grows is read; one that is no log is refused with it
   CHECK(contains(error_of(line_of(1, 1, R"(,"validation":7)")), "\"validation\" is no object"));
   CHECK(contains(error_of(line_of(1, 1, R"(,"validation":{"trap":7})")), "no results by kind"));
   CHECK(contains(error_of(line_of(1, 1, R"(,"validation":{"trap":{"loss":1,"exact":2}})")), "\"exact\" is above 1"));
+  CHECK(contains(error_of(line_of(1, 1, R"(,"mix":{"a":1.5})")), "\"a\" is above 1"));
   std::string kinds;
-  for (int i = 0; i < 9; ++i) kinds += fmt::format(R"({}"k{}":{{"loss":1,"exact":0}})", i == 0 ? "" : ",", i);
+  for (int i = 0; i < 257; ++i) kinds += fmt::format(R"({}"k{}":{{"loss":1,"exact":0}})", i == 0 ? "" : ",", i);
   CHECK(contains(error_of(line_of(1, 1, fmt::format(R"(,"validation":{{{}}})", kinds))), "too many kinds"));
 }
