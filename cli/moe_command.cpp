@@ -17,15 +17,21 @@ namespace {
 int construct(ConstructOptions options, const CommonOptions& common) {
   prepare_runtime(common.threads);
   options.from = resolve_model_path(options.from);
+  for (std::string& model : options.with) model = resolve_model_path(model);
   options.seed = common.seed;
   const Construction construction = construct_experts(options);
+  if (!construction.finished) {
+    note("interrupted; the same command goes on from here");
+    return 1;
+  }
   if (common.json) {
     fmt::print("{}\n", to_json(options, construction).dump());
     return 0;
   }
   const ConstructedLayer& layer = construction.layers.front();
   fmt::print("{} layers by {}: {} experts of {} neurons, {} for each token", construction.layers.size(), options.method,
-             options.experts, layer.neurons, options.select);
+             options.method == "merge" ? static_cast<std::int64_t>(options.with.size()) + 1 : options.experts,
+             layer.neurons, options.select);
   if (layer.shared > 0) fmt::print(", {} neurons shared", layer.shared);
   fmt::print("; {}, at most {}B of memory\n", format_duration(construction.seconds),
              format_count(static_cast<double>(construction.peak_bytes)));
@@ -55,15 +61,20 @@ void add_construct_command(CLI::App& moe, CommonOptions& common, CommandAction& 
   add("--experts", options->experts, "Experts that tokens are sent to");
   add("--select", options->select, "Experts of each token; all of them: the model computes what the dense one does");
   add("--shared", options->shared, "Experts that every token activates (cmoe, gradient-split, sharing-inter)");
+  add("--with", options->with, "merge: the other dense models, each with --with");
+  add("--layout", options->layout, "Of the folder: llama-moe, or mixtral, which other programs read");
   add("--gate", options->gate, "auto (uniform where all are selected, else top-k), top-k, switch, uniform, random");
   add("--router", options->router,
       "What the gate's logits come from: auto (of data where the method makes it), mlp or linear drawn at random, "
-      "clusters, analytic");
+      "clusters, analytic, or trained to know the most active experts (MoEfication)");
+  add("--router-loss", options->router_loss,
+      "Of a trained router: top-k (which experts are the most active) or divergence (how active each is)");
+  command->add_flag("--learned-scale", options->learned_scale, "The scale becomes a weight, which training learns");
   add("--scale", options->scale,
       "Of the scores: auto (mean; none of an analytic gate), none (experts are added as they are), published "
       "(experts / selected), mean (experts), calibrated (each layer as large as the dense one, by --data), or a "
       "number");
-  add("--data", options->data, "Text to learn from");
+  add("--data", options->data, "Text to learn from; merge: none, or one for each model, which make its gate");
   add("--tokens", options->tokens, "Tokens of it, at most");
   add("--window", options->window, "Tokens of it that are computed together");
   add("--metric", options->metric, "Of clustering: l2 or cosine");

@@ -64,6 +64,15 @@ void release_pages(const SharedFile& file, const at::Tensor& tensor) {
   release_pages(file, {static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()});
 }
 
+void page_out(const at::Tensor& tensor) {
+  if (!tensor.defined() || tensor.nbytes() == 0) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.data_ptr()) / page * page;
+  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(tensor.data_ptr()) + tensor.nbytes();
+  // A hint, which changes no byte: what it does not reach stays where it is.
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_PAGEOUT);
+}
+
 std::string shape_text(std::span<const std::int64_t> shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }

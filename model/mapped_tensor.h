@@ -33,6 +33,10 @@ at::Tensor mapped_tensor(const SharedFile& file, std::span<const std::byte> byte
 void release_pages(const SharedFile& file, std::span<const std::byte> bytes);
 void release_pages(const SharedFile& file, const at::Tensor& tensor);
 
+/// Says that a tensor's memory is not needed soon, wherever it lies: pages of a mapped file leave memory at once and
+/// are read again when they are looked at. For files larger than memory, part by part.
+void page_out(const at::Tensor& tensor);
+
 /// "[4, 3]"
 std::string shape_text(std::span<const std::int64_t> shape);
 

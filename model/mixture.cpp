@@ -45,6 +45,7 @@ MixtureOutput mix_experts(const at::Tensor& x, const MixtureWeights& weights, co
     if (pairs.size(0) == 0 && !at::GradMode::is_enabled()) continue;
     const at::Tensor tokens = pairs.select(1, 0);
     at::Tensor y = run_expert(x.index_select(0, tokens), weights.experts[i], arithmetic).to(at::kFloat) * scale;
+    if (weights.score_scale.defined()) y = y * weights.score_scale.to(at::kFloat);
     if (mixture.multiply_scores) {
       y = y * routing.scores.index_select(0, tokens).gather(1, pairs.narrow(1, 1, 1));
     }

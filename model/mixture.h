@@ -23,8 +23,9 @@ struct MixtureOutput {
 at::Tensor run_expert(const at::Tensor& x, const ExpertWeights& weights, Arithmetic arithmetic = Arithmetic::as_stored);
 
 /// x [tokens, hidden], normalised. delta = shared(x) + sum over the chosen experts of scale * score * expert(x), or
-/// without scores of scale * expert(x). No token is dropped without gradients, and its result depends on its own x
-/// alone, to the bit: an expert's sums are over one token, and experts are added in the order of their numbers.
+/// without scores of scale * expert(x); a learned scale is a factor more. No token is dropped without gradients, and
+/// its result depends on its own x alone, to the bit: an expert's sums are over one token, and experts are added in the
+/// order of their numbers.
 MixtureOutput mix_experts(const at::Tensor& x, const MixtureWeights& weights, const ModelConfig& config,
                           std::size_t layer, Arithmetic arithmetic, std::uint64_t noise_seed);
 

@@ -234,6 +234,7 @@ MixtureConfig read_llama_moe(const Json& json, std::int64_t layers, std::int64_t
   mixture.balance_loss_weight = balanced ? number_or(json, "gate_balance_loss_weight", 1e-2, place) : 0;
   mixture.capacity_factor = read_capacity(json, place);
   mixture.selection_bias = bool_or(json, "gate_selection_bias", false, place);
+  mixture.learned_scale = bool_or(json, "score_scale_learned", false, place);
   return mixture;
 }
 
@@ -281,6 +282,7 @@ Json llama_moe_json(const MixtureConfig& mixture) {
   // Fields of this program's own, written only where they say something.
   if (mixture.shared_size > 0) json[kSharedField] = mixture.shared_size;
   if (mixture.selection_bias) json["gate_selection_bias"] = true;
+  if (mixture.learned_scale) json["score_scale_learned"] = true;
   return json;
 }
 

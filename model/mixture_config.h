@@ -41,6 +41,7 @@ struct MixtureConfig {
   double noise_epsilon = 1e-2;              ///< least deviation of the noise
   double balance_loss_weight = 1e-2;
   double capacity_factor = 0;   ///< of what an expert takes in training, times tokens * k / E; 0: everything
+  bool learned_scale = false;   ///< times the score, too: a weight of each layer, which training learns
   bool selection_bias = false;  ///< a bias is added to the logits where experts are chosen, not to the scores
 
   bool is_dense() const { return num_experts == 0; }

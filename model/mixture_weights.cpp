@@ -78,6 +78,7 @@ std::vector<MixtureTensor> mixture_tensors(const ModelConfig& config, std::size_
     listing.add("block_sparse_moe.gate.weight", {mixture.num_experts, config.hidden_size}, weights.gate.linear);
   } else {
     listing.add_gate(mixture, weights.gate);
+    if (mixture.learned_scale) listing.add("mlp.gate.score_scale", {1}, weights.score_scale);
   }
   for (std::size_t i = 0; i < weights.experts.size(); ++i) {
     listing.add_block(is_mixtral ? mixtral_block(fmt::format("block_sparse_moe.experts.{}", i)) : llama_moe_expert(i),

@@ -33,6 +33,7 @@ struct GateWeights {
 
 struct MixtureWeights {
   GateWeights gate;
+  at::Tensor score_scale;  ///< [1]; undefined where it is not learned
   std::vector<ExpertWeights> experts;
   ExpertWeights shared;  ///< that every token activates; undefined where there are none
 };
@@ -48,7 +49,8 @@ struct MixtureTensor {
 /// weights.experts as many as there are.
 std::vector<MixtureTensor> mixture_tensors(const ModelConfig& config, std::size_t layer, MixtureWeights& weights);
 
-/// Whether a weight's name in a checkpoint is that of a gate's weight (not of an expert's own gate projection).
+/// Whether a weight's name in a checkpoint is that of a gate's weight, or of the learned scale of its scores (not of an
+/// expert's own gate projection).
 bool is_gate_weight(std::string_view name);
 /// Whether it is that of the bias that balances the load, which is not learned by gradients.
 bool is_selection_bias(std::string_view name);

@@ -237,7 +237,8 @@ Network random_network(const ModelConfig& config, std::uint64_t seed) {
     const bool is_vector = shape.size() == 1;
     // Noise that is not learned yet has the least deviation that it can have.
     if (is_vector || name.find("weight_noise") != name.npos) {
-      *places[i].tensor = name.ends_with("norm.weight") ? at::ones(shape, at::kFloat) : at::zeros(shape, at::kFloat);
+      *places[i].tensor = name.ends_with("norm.weight") || name.ends_with("score_scale") ? at::ones(shape, at::kFloat)
+                                                                                         : at::zeros(shape, at::kFloat);
     } else {
       *places[i].tensor = draw(name, shape, writes_residual(name) ? residual : kWeightDeviation, seed);
     }

@@ -26,11 +26,15 @@ std::string shard_name(std::size_t shard) {
 
 }  // namespace
 
+void refuse_checkpoint(const std::string& folder) {
+  if (fs::exists(fs::path(folder) / "config.json")) {
+    throw Error(fmt::format("{}: already holds a model; choose another folder", folder));
+  }
+}
+
 WeightShards::WeightShards(std::string folder, std::int64_t shard_bytes)
     : folder_(std::move(folder)), shard_bytes_(shard_bytes) {
-  if (fs::exists(fs::path(folder_) / "config.json")) {
-    throw Error(fmt::format("{}: already holds a model; choose another folder", folder_));
-  }
+  refuse_checkpoint(folder_);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) throw Error(fmt::format("{}: cannot create the folder: {}", folder_, error.message()));
@@ -47,6 +51,8 @@ void WeightShards::add(const std::string& name, const at::Tensor& tensor) {
 void WeightShards::write_shard() {
   write_safetensors(fs::path(folder_) / shard_name(++shards_), pending_, {{"format", "pt"}});
   bytes_ += pending_bytes_;
+  // Those that lie in a mapped file are not needed again.
+  for (const auto& [name, tensor] : pending_) page_out(tensor);
   pending_.clear();
   pending_bytes_ = 0;
 }

@@ -12,6 +12,9 @@
 
 namespace mathtrap {
 
+/// Throws Error when there is a checkpoint in the folder.
+void refuse_checkpoint(const std::string& folder);
+
 /// Collects weights, and writes a safetensors shard whenever there are enough. finish() writes the index (a single
 /// shard becomes model.safetensors), the tokenizer and, last, config.json, without which the folder is no checkpoint.
 class WeightShards {

@@ -1,38 +1,36 @@
 #include "moe/construct.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
-#include <cmath>
+#include <filesystem>
 #include <optional>
 #include <string_view>
 
 #include "model/checkpoint.h"
-#include "model/mixture.h"
+#include "model/mapped_tensor.h"
+#include "model/mixture_weights.h"
 #include "model/tokenizer.h"
 #include "model/weight_shards.h"
+#include "moe/new_gate.h"
 #include "moe/split.h"
 #include "moe/training_free.h"
 #include "support/error.h"
 #include "support/files.h"
+#include "support/hash.h"
 #include "support/progress.h"
-#include "support/random.h"
 
 namespace mathtrap {
 namespace {
 
 using std::chrono::steady_clock;
 
-constexpr double kGateDeviation = 0.02;  // LLaMA's initializer_range
 constexpr std::uint64_t kMaxTextBytes = std::uint64_t{1} << 30;
 
 double seconds_since(steady_clock::time_point start) {
@@ -49,11 +47,6 @@ bool is_pruning(const ConstructOptions& options) {
   return options.method.starts_with("prune-");
 }
 
-/// Experts are whole feed-forward layers, of which one alone does what the dense model does.
-bool is_upcycling(const ConstructOptions& options) {
-  return options.method == "upcycle" || options.method == "drop-upcycle";
-}
-
 template <typename Values>
 void check_choice(const char* option, const std::string& value, const Values& known) {
   std::string list;
@@ -64,23 +57,37 @@ void check_choice(const char* option, const std::string& value, const Values& kn
   throw Error(fmt::format("{} {}: it is one of {}", option, value, list));
 }
 
-std::optional<double> number_of(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
+void check_merge(const ConstructOptions& options) {
+  const bool is_merge = options.method == "merge";
+  if (is_merge == options.with.empty()) {
+    throw Error(is_merge ? "--method merge: name the other dense models, each by --with MODEL"
+                         : "--with: other models are for --method merge");
+  }
+  if (is_merge && !options.data.empty() && options.data.size() != options.with.size() + 1) {
+    throw Error(fmt::format("--data: give no text, or {}: one for --from and one for each --with, in this order",
+                            options.with.size() + 1));
+  }
+  if (is_merge && (options.scale == "calibrated" || options.router == "trained")) {
+    throw Error(
+        "--method merge: there is no one dense layer that its mixtures could be fitted to; give another "
+        "--scale and --router");
+  }
+  if (!is_merge && options.data.size() > 1) throw Error("--data: more than one text is for --method merge");
 }
 
 void check_options(const ConstructOptions& options) {
   std::vector<std::string_view> methods;
   for (const ConstructionMethod& method : construction_methods()) methods.emplace_back(method.name);
   check_choice("--method", options.method, methods);
+  check_merge(options);
   using Names = std::vector<std::string_view>;
   check_choice("--gate", options.gate, Names{"auto", "top-k", "switch", "uniform", "random"});
-  check_choice("--router", options.router, Names{"auto", "mlp", "linear", "clusters", "analytic"});
+  check_choice("--router", options.router, Names{"auto", "mlp", "linear", "clusters", "analytic", "trained"});
+  check_choice("--router-loss", options.router_loss, Names{"top-k", "divergence"});
+  check_choice("--layout", options.layout, Names{"llama-moe", "mixtral"});
   check_choice("--metric", options.metric, Names{"l2", "cosine"});
   check_choice("--cluster-by", options.cluster_by, Names{"up", "gate"});
-  if (!number_of(options.scale)) {
+  if (!is_number(options.scale)) {
     check_choice("--scale", options.scale, Names{"auto", "none", "published", "mean", "calibrated", "a number"});
   }
   if (options.experts < 1) throw Error(fmt::format("--experts {}: it must be at least 1", options.experts));
@@ -116,38 +123,86 @@ void check_dense(const ModelConfig& config, const std::string& source) {
   }
 }
 
-/// The statistics that the method asks for.
-std::optional<TextStatistics> read_statistics(const ConstructOptions& options, const Checkpoint& checkpoint) {
-  const std::optional<StatisticsWanted> wanted = wanted_statistics(options);
-  if (!wanted) return std::nullopt;
-  if (options.data.empty()) {
-    throw Error(fmt::format("--method {} with --scale {} learns from a text: give one by --data FILE.txt",
-                            options.method, options.scale));
+/// The models of a merge beside the first, which must be of its shape.
+std::vector<Checkpoint> read_others(const ConstructOptions& options, const ModelConfig& first) {
+  std::vector<Checkpoint> others;
+  for (const std::string& path : options.with) {
+    others.push_back(read_checkpoint(path));
+    const ModelConfig& config = others.back().config;
+    check_dense(config, others.back().source);
+    const bool is_alike = config.hidden_size == first.hidden_size &&
+                          config.intermediate_size == first.intermediate_size &&
+                          config.num_hidden_layers == first.num_hidden_layers;
+    if (!is_alike) {
+      throw Error(fmt::format("--with {}: {} layers of {} and {} neurons do not go with the {} layers of {} and {}",
+                              path, config.num_hidden_layers, config.hidden_size, config.intermediate_size,
+                              first.num_hidden_layers, first.hidden_size, first.intermediate_size));
+    }
   }
+  return others;
+}
+
+TextWindows windows_of(const ConstructOptions& options, const std::string& text, const Checkpoint& checkpoint) {
   const Tokenizer tokenizer(checkpoint.tokenizer_model, checkpoint.source);
   const auto begin = static_cast<TokenId>(checkpoint.config.bos_token_id);
   const std::int64_t window = std::min(options.window, checkpoint.config.max_position_embeddings);
-  const TextWindows windows =
-      cut_windows(tokenizer, begin, read_file(options.data, kMaxTextBytes), window, options.tokens);
-  const Network network = make_network(checkpoint, "cpu");
-  TextStatistics statistics = collect_activations(network, windows, *wanted);
-  add_importance(options, network, windows, statistics);
+  return cut_windows(tokenizer, begin, read_file(text, kMaxTextBytes), window, options.tokens);
+}
+
+/// All that decides what is collected.
+std::string fingerprint_of(const ConstructOptions& options, const StatisticsWanted& wanted) {
+  std::string text = fmt::format("{} {} {} {} {} {} {} {} {} {}", sha256_of_path(options.from), options.method,
+                                 options.experts, options.seed, options.metric, options.window, options.tokens,
+                                 wanted.marked, wanted.coactivation_limit, wanted.input_rows);
+  for (const std::string& path : options.data) text += fmt::format(" {}", sha256_of_path(path));
+  return text;
+}
+
+/// The mean input of each text at each layer.
+TextStatistics read_text_means(const ConstructOptions& options, const Checkpoint& checkpoint, const Network& network,
+                               const StatisticsWanted& wanted) {
+  TextStatistics statistics;
+  std::vector<std::vector<at::Tensor>> means(network.layers.size());
+  for (const std::string& text : options.data) {
+    TextStatistics one;
+    StatisticsFile unkept;
+    collect_activations(network, windows_of(options, text, checkpoint), wanted, unkept, one);
+    for (std::size_t layer = 0; layer < means.size(); ++layer) means[layer].push_back(one.layers[layer].inputs.mean(0));
+  }
+  statistics.layers.resize(means.size());
+  for (std::size_t layer = 0; layer < means.size(); ++layer) {
+    statistics.layers[layer].text_means = at::stack(means[layer]);
+  }
   return statistics;
 }
 
-at::Tensor drawn(const std::string& name, const std::vector<std::int64_t>& shape, std::uint64_t seed) {
-  at::Tensor tensor = at::empty(shape, at::kFloat);
-  Random random(seed, name);
-  auto* values = tensor.data_ptr<float>();
-  for (std::int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(random.normal() * kGateDeviation);
-  return tensor;
+/// The statistics that the method asks for, as far as `file` lets them be collected; false when they are not whole.
+bool read_statistics(const ConstructOptions& options, const StatisticsWanted& wanted, const Checkpoint& checkpoint,
+                     StatisticsFile& file, TextStatistics& statistics) {
+  if (options.data.empty()) {
+    throw Error(
+        fmt::format("--method {} with --scale {} and --router {} learns from a text: give one by "
+                    "--data FILE.txt",
+                    options.method, options.scale, options.router));
+  }
+  const Network network = make_network(checkpoint, "cpu");
+  if (options.method == "merge") {
+    statistics = read_text_means(options, checkpoint, network, wanted);
+    return true;
+  }
+  const TextWindows windows = windows_of(options, options.data.front(), checkpoint);
+  statistics = file.read();
+  return collect_activations(network, windows, wanted, file, statistics) &&
+         add_importance(options, network, windows, file, statistics);
 }
 
 /// Makes the mixture of one layer after another.
 class Constructor {
  public:
-  Constructor(const ConstructOptions& options, const Checkpoint& dense, const TextStatistics* statistics)
-      : options_(options), dense_(dense), statistics_(statistics), config_(dense.config) {}
+  /// `others`: the models of a merge beside the first.
+  Constructor(const ConstructOptions& options, const Checkpoint& dense, const std::vector<Checkpoint>& others,
+              const TextStatistics* statistics)
+      : options_(options), dense_(dense), others_(others), statistics_(statistics), config_(dense.config) {}
 
   Construction run() {
     const auto start = steady_clock::now();
@@ -168,8 +223,15 @@ class Constructor {
   }
 
  private:
-  const at::Tensor& dense_weight(std::int64_t layer, const char* name) const {
-    return dense_.tensors.at(fmt::format("model.layers.{}.mlp.{}_proj.weight", layer, name));
+  static LayerWeights feed_forward(const Checkpoint& checkpoint, std::int64_t layer) {
+    const auto weight = [&](const char* name) {
+      return checkpoint.tensors.at(fmt::format("model.layers.{}.mlp.{}_proj.weight", layer, name));
+    };
+    LayerWeights weights;
+    weights.gate = weight("gate");
+    weights.up = weight("up");
+    weights.down = weight("down");
+    return weights;
   }
 
   const LayerStatistics* statistics_of(std::int64_t layer) const {
@@ -178,10 +240,7 @@ class Constructor {
 
   ConstructedLayer add_layer(std::int64_t layer, WeightShards& shards) {
     const auto start = steady_clock::now();
-    LayerWeights weights;
-    weights.gate = dense_weight(layer, "gate");
-    weights.up = dense_weight(layer, "up");
-    weights.down = dense_weight(layer, "down");
+    const LayerWeights weights = feed_forward(dense_, layer);
     const LayerSplit split = split_layer(options_, weights, layer, statistics_of(layer));
     ConstructedLayer result;
     result.neurons = static_cast<std::int64_t>(split.partition.experts.front().size());
@@ -192,6 +251,8 @@ class Constructor {
     } else {
       result.scale = add_mixture(layer, weights, split, shards);
     }
+    // A layer is not needed again; a file larger than memory passes through it.
+    for (const at::Tensor& weight : {weights.gate, weights.up, weights.down}) page_out(weight);
     result.seconds = seconds_since(start);
     return result;
   }
@@ -223,91 +284,41 @@ class Constructor {
   /// Gives the layer's scale.
   double add_mixture(std::int64_t layer, const LayerWeights& dense, const LayerSplit& split, WeightShards& shards) {
     const auto index = static_cast<std::size_t>(layer);
-    if (layer == 0) begin_mixture(split);
-    config_.mixture.expert_sizes[index].assign(split.partition.experts.size(),
-                                               static_cast<std::int64_t>(split.partition.experts.front().size()));
+    const Partition& partition = split.partition;
+    const auto neurons = static_cast<std::int64_t>(partition.experts.front().size());
+    if (layer == 0) choose_gate(options_, split, config_);
+    config_.mixture.expert_sizes[index].assign(partition.experts.size(), neurons);
+    if (config_.architecture == Architecture::mixtral) config_.intermediate_size = neurons;
     MixtureWeights weights;
     const std::vector<MixtureTensor> tensors = mixture_tensors(config_, index, weights);
     for (std::size_t i = 0; i < weights.experts.size(); ++i) {
-      weights.experts[i] = part_of(dense, split.partition.experts[i]);
+      const bool is_other = options_.method == "merge" && i > 0;
+      weights.experts[i] = is_other ? whole_layer(others_[i - 1], layer) : part_of(dense, partition.experts[i]);
     }
-    if (!split.partition.shared.empty()) weights.shared = part_of(dense, split.partition.shared);
+    if (!partition.shared.empty()) weights.shared = part_of(dense, partition.shared);
     if (options_.method == "drop-upcycle") draw_anew(layer, weights);
-    fill_gate(layer, dense, split, weights.gate);
-    config_.mixture.score_scale[index] = scale_of(index, dense, weights);
+    fill_gate(options_, config_, layer, dense, split, statistics_of(layer), weights.gate);
+    if (config_.mixture.learned_scale) weights.score_scale = at::ones({1}, at::kFloat);
+    const double scale = choose_scale(options_, config_, layer, dense, weights, statistics_of(layer));
+    set_scale(index, scale, weights);
     for (const MixtureTensor& tensor : tensors) {
       shards.add(fmt::format("model.layers.{}.{}", layer, tensor.name), *tensor.tensor);
     }
-    return config_.mixture.score_scale[index];
+    return scale;
   }
 
-  void begin_mixture(const LayerSplit& split) {
-    const bool takes_all = options_.select == options_.experts;
-    MixtureConfig& mixture = config_.mixture;
-    config_.architecture = Architecture::llama_moe;
-    mixture.num_experts = options_.experts;
-    mixture.num_selects = options_.select;
-    mixture.shared_size = static_cast<std::int64_t>(split.partition.shared.size());
-    mixture.expert_sizes.resize(static_cast<std::size_t>(config_.num_hidden_layers));
-    mixture.score_scale.assign(static_cast<std::size_t>(config_.num_hidden_layers), 1.0);
-    if (options_.gate == "uniform" || (options_.gate == "auto" && takes_all)) {
-      mixture.gate = GateKind::uniform_plain;
-    } else if (options_.gate == "random") {
-      mixture.gate = GateKind::random_plain;
-    } else if (options_.gate == "switch") {
-      mixture.gate = GateKind::switch_balanced;
+  void set_scale(std::size_t layer, double scale, MixtureWeights& weights) {
+    if (config_.mixture.learned_scale) {
+      weights.score_scale.fill_(scale);
+    } else {
+      // A Mixtral has one for all layers.
+      config_.mixture.score_scale[config_.mixture.score_scale.size() == 1 ? 0 : layer] = scale;
     }
-    mixture.gate_network = network_of(split);
-    const bool is_drawn = mixture.gate_network == GateNetwork::mlp || mixture.gate_network == GateNetwork::linear;
-    // Noise would drown what a gate made from data says.
-    mixture.add_noise = mixture.gate == GateKind::top_k_balanced_noisy && is_drawn && !split.centroids.defined();
-    mixture.multiply_scores = options_.scale != "none" && !(options_.scale == "auto" && is_analytic());
   }
 
-  bool is_analytic() const { return config_.mixture.gate_network == GateNetwork::analytic; }
-
-  GateNetwork network_of(const LayerSplit& split) const {
-    const GateKind gate = config_.mixture.gate;
-    if (gate == GateKind::uniform_plain || gate == GateKind::random_plain) return GateNetwork::none;
-    if (options_.router == "mlp") return GateNetwork::mlp;
-    if (options_.router == "linear") return GateNetwork::linear;
-    if (options_.router == "clusters" && !split.centroids.defined()) {
-      throw Error(fmt::format("--router clusters: the method {} makes no clusters of inputs; gradient-split does",
-                              options_.method));
-    }
-    if (options_.router == "analytic" && split.representatives.empty()) {
-      throw Error(
-          fmt::format("--router analytic: the method {} names no neuron for each expert; cmoe does", options_.method));
-    }
-    if (split.centroids.defined()) return GateNetwork::linear;
-    return split.representatives.empty() ? GateNetwork::mlp : GateNetwork::analytic;
-  }
-
-  void fill_gate(std::int64_t layer, const LayerWeights& dense, const LayerSplit& split, GateWeights& gate) const {
-    const std::int64_t experts = options_.experts;
-    const at::ScalarType type = dense.gate.scalar_type();
-    const auto draw = [&](const char* name, std::int64_t columns) {
-      return drawn(fmt::format("gate.{}.{}", layer, name), {experts, columns}, options_.seed).to(type);
-    };
-    switch (config_.mixture.gate_network) {
-      case GateNetwork::none:
-        break;
-      case GateNetwork::linear:
-        gate.linear = split.centroids.defined() && options_.router != "linear" ? split.centroids.to(type)
-                                                                               : draw("linear", config_.hidden_size);
-        break;
-      case GateNetwork::mlp:
-        gate.mlp_input = draw("mlp_input", config_.hidden_size);
-        gate.mlp_output = draw("mlp_output", experts);
-        break;
-      case GateNetwork::analytic: {
-        const at::Tensor index = at::tensor(split.representatives);
-        gate.analytic_gate = dense.gate.index_select(0, index);
-        gate.analytic_up = dense.up.index_select(0, index);
-        break;
-      }
-    }
-    if (config_.mixture.add_noise) gate.noise = at::zeros({experts, config_.hidden_size}, type);
+  static ExpertWeights whole_layer(const Checkpoint& checkpoint, std::int64_t layer) {
+    const LayerWeights weights = feed_forward(checkpoint, layer);
+    return {weights.gate, weights.up, weights.down};
   }
 
   /// Drop-upcycling draws with the deviation and mean of the weights that it replaces.
@@ -320,8 +331,8 @@ class Constructor {
         const at::Tensor wide = weight.to(at::kFloat);
         std::vector<std::int64_t> shape = weight.sizes().vec();
         shape[static_cast<std::size_t>(dimension)] = index.size(0);
-        const at::Tensor fresh = drawn(fmt::format("drop.{}.{}.{}", layer, i, name), shape, options_.seed)
-                                     .mul(wide.std().item<double>() / kGateDeviation)
+        const at::Tensor fresh = draw_weights(fmt::format("drop.{}.{}.{}", layer, i, name), shape, options_.seed)
+                                     .mul(wide.std().item<double>() / kDrawnDeviation)
                                      .add(wide.mean().item<double>());
         weight.index_copy_(dimension, index, fresh.to(weight.scalar_type()));
       };
@@ -331,43 +342,9 @@ class Constructor {
     }
   }
 
-  double scale_of(std::size_t layer, const LayerWeights& dense, const MixtureWeights& weights) const {
-    const auto experts = static_cast<double>(options_.experts);
-    if (const std::optional<double> given = number_of(options_.scale)) return *given;
-    if (options_.scale == "none") return 1;
-    if (options_.scale == "calibrated") return calibrated_scale(layer, dense, weights);
-    // A copy of the whole layer needs no more weight than its score.
-    if (is_upcycling(options_)) return 1;
-    if (options_.scale == "published") return experts / static_cast<double>(options_.select);
-    return config_.mixture.multiply_scores ? experts : 1;
-  }
-
-  /// The scale at which the mixture's output is as large as the dense layer's, over the inputs of the text: |s + a r| =
-  /// |d| with s what the shared experts give, r what the others give and d what the dense layer gives. Where no scale
-  /// does it, the one that comes nearest to d.
-  double calibrated_scale(std::size_t layer, const LayerWeights& dense, const MixtureWeights& weights) const {
-    const at::NoGradGuard no_gradients;
-    const at::Tensor& x = statistics_->layers[layer].inputs;
-    const ExpertWeights whole = {dense.gate, dense.up, dense.down};
-    const at::Tensor d = run_expert(x, whole).to(at::kDouble);
-    const at::Tensor mixed = mix_experts(x, weights, config_, layer, Arithmetic::as_stored, 0).delta.to(at::kDouble);
-    const at::Tensor s =
-        weights.shared.gate.defined() ? run_expert(x, weights.shared).to(at::kDouble) : at::zeros_like(mixed);
-    const at::Tensor r = mixed - s;
-    const auto product = [](const at::Tensor& one, const at::Tensor& other) {
-      return (one * other).sum().item<double>();
-    };
-    const double a = product(r, r);
-    if (a == 0) return 1;
-    const double b = product(s, r);
-    const double c = product(s, s) - product(d, d);
-    const double root = b * b - a * c;
-    if (root >= 0 && -b + std::sqrt(root) > 0) return (-b + std::sqrt(root)) / a;
-    return product(d - s, r) / a;
-  }
-
   const ConstructOptions& options_;
   const Checkpoint& dense_;
+  const std::vector<Checkpoint>& others_;
   const TextStatistics* statistics_;
   ModelConfig config_;
 };
@@ -386,19 +363,33 @@ const std::vector<ConstructionMethod>& construction_methods() {
       {"cmoe", true, "shared by rate of activation, the rest by activation profiles, analytic gate (CMoE)"},
       {"upcycle", false, "each expert is a copy of the whole layer (sparse upcycling)"},
       {"drop-upcycle", false, "copies of which a share is drawn anew (drop-upcycling)"},
+      {"merge", false, "each expert is the whole layer of a model: --from, and those of --with"},
       {"prune-random", false, "a dense model of the selected size, neurons by chance"},
       {"prune-gradient", true, "a dense model of the selected size, the most important neurons"},
   };
   return methods;
 }
 
-Construction construct_experts(const ConstructOptions& options) {
+Construction construct_experts(const ConstructOptions& given) {
+  ConstructOptions options = given;
+  if (options.method == "merge") options.experts = static_cast<std::int64_t>(options.with.size()) + 1;
   check_options(options);
+  refuse_checkpoint(options.out);
   const Checkpoint dense = read_checkpoint(options.from);
   check_dense(dense.config, dense.source);
+  const std::vector<Checkpoint> others = read_others(options, dense.config);
   const at::NoGradGuard no_gradients;
-  const std::optional<TextStatistics> statistics = read_statistics(options, dense);
-  return Constructor(options, dense, statistics ? &*statistics : nullptr).run();
+  const std::optional<StatisticsWanted> wanted = wanted_statistics(options);
+  TextStatistics statistics;
+  StatisticsFile file;
+  if (wanted) {
+    const std::string path = (std::filesystem::path(options.out) / "statistics.safetensors").string();
+    file = StatisticsFile(path, fingerprint_of(options, *wanted), options.stop);
+    if (!read_statistics(options, *wanted, dense, file, statistics)) return {{}, 0, peak_memory(), false};
+  }
+  Construction construction = Constructor(options, dense, others, wanted ? &statistics : nullptr).run();
+  file.remove();
+  return construction;
 }
 
 Json to_json(const ConstructOptions& options, const Construction& construction) {
@@ -410,8 +401,12 @@ Json to_json(const ConstructOptions& options, const Construction& construction) 
                       {"shared_neurons", layer.shared},
                       {"left_out", layer.left_out}});
   }
-  return {{"method", options.method},   {"experts", options.experts},      {"select", options.select},
-          {"shared", options.shared},   {"seconds", construction.seconds}, {"peak_bytes", construction.peak_bytes},
+  return {{"method", options.method},
+          {"experts", options.method == "merge" ? static_cast<std::int64_t>(options.with.size()) + 1 : options.experts},
+          {"select", options.select},
+          {"shared", options.shared},
+          {"seconds", construction.seconds},
+          {"peak_bytes", construction.peak_bytes},
           {"layers", std::move(layers)}};
 }
 

@@ -1,5 +1,6 @@
 #include "moe/split.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
@@ -20,6 +21,7 @@ namespace {
 
 /// Inputs kept of each layer: for clusters, and for the calibration of scales.
 constexpr std::int64_t kInputRows = 2048;
+constexpr std::int64_t kTaughtRows = 8192;  // that a router is trained on
 
 ClusteringOptions clustering_options(const ConstructOptions& options, std::int64_t layer) {
   ClusteringOptions clustering;
@@ -54,6 +56,15 @@ Partition copies(const ConstructOptions& options, std::int64_t intermediate) {
   return {std::vector<std::vector<std::int64_t>>(static_cast<std::size_t>(options.experts), all), {}};
 }
 
+/// Each expert is one model's layer. Its row of the gate is the mean input of that model's text less the mean of all.
+LayerSplit merge_split(const ConstructOptions& options, std::int64_t intermediate, const LayerStatistics* statistics) {
+  LayerSplit split{copies(options, intermediate), {}, {}};
+  if (statistics != nullptr && statistics->text_means.defined()) {
+    split.centroids = statistics->text_means - statistics->text_means.mean(0, /*keepdim=*/true);
+  }
+  return split;
+}
+
 /// LLaMA-MoE v2's "gradient split plus": a neuron that is important for many clusters is shared.
 LayerSplit gradient_split(const ConstructOptions& options, std::int64_t index, const LayerStatistics& statistics) {
   const std::int64_t each = neurons_each(options, statistics.importance.size(1));
@@ -69,18 +80,19 @@ LayerSplit gradient_split(const ConstructOptions& options, std::int64_t index, c
 std::optional<StatisticsWanted> wanted_statistics(const ConstructOptions& options) {
   StatisticsWanted wanted;
   const std::string_view method = options.method;
-  bool needed = options.scale == "calibrated";
+  bool needed =
+      options.scale == "calibrated" || options.router == "trained" || (method == "merge" && !options.data.empty());
   for (const ConstructionMethod& known : construction_methods()) needed |= known.name == method && known.needs_text;
   if (!needed) return std::nullopt;
-  wanted.input_rows = kInputRows;
+  wanted.input_rows = options.router == "trained" ? kTaughtRows : kInputRows;
   if (method == "cmoe") wanted.marked = options.marked;
   wanted.coactivation = method == "coactivation";
   wanted.coactivation_limit = static_cast<float>(options.coactivation_limit);
   return wanted;
 }
 
-void add_importance(const ConstructOptions& options, const Network& network, const TextWindows& windows,
-                    TextStatistics& statistics) {
+bool add_importance(const ConstructOptions& options, const Network& network, const TextWindows& windows,
+                    StatisticsFile& file, TextStatistics& statistics) {
   const std::string_view method = options.method;
   if (method == "gradient-split") {
     std::vector<at::Tensor> centroids;
@@ -93,17 +105,16 @@ void add_importance(const ConstructOptions& options, const Network& network, con
     const TokenGroups groups = [&](std::size_t /*window*/, std::size_t layer, const at::Tensor& input) {
       return at::tensor(nearest_clusters(input.to(at::kFloat), centroids[layer], metric));
     };
-    collect_importance(network, windows, groups, options.experts, statistics);
-    return;
+    return collect_importance(network, windows, groups, options.experts, file, statistics);
   }
   const bool is_pruning = method == "prune-gradient";
-  if (!is_pruning && method != "gradient" && method != "sharing-inner" && method != "sharing-inter") return;
+  if (!is_pruning && method != "gradient" && method != "sharing-inner" && method != "sharing-inter") return true;
   const std::vector<std::int64_t> clusters =
       is_pruning ? std::vector<std::int64_t>(windows.size(), 0) : window_clusters(options, statistics);
   const TokenGroups groups = [&](std::size_t window, std::size_t /*layer*/, const at::Tensor& input) {
     return at::full({input.size(0)}, clusters[window], at::kLong);
   };
-  collect_importance(network, windows, groups, is_pruning ? 1 : options.experts, statistics);
+  return collect_importance(network, windows, groups, is_pruning ? 1 : options.experts, file, statistics);
 }
 
 LayerSplit split_layer(const ConstructOptions& options, const LayerWeights& layer, std::int64_t index,
@@ -144,6 +155,7 @@ LayerSplit split_layer(const ConstructOptions& options, const LayerWeights& laye
             {},
             {}};
   }
+  if (method == "merge") return merge_split(options, intermediate, statistics);
   return {copies(options, intermediate), {}, {}};
 }
 

@@ -10,6 +10,7 @@
 #include "moe/construct.h"
 #include "moe/partition.h"
 #include "moe/statistics.h"
+#include "moe/statistics_file.h"
 
 namespace mathtrap {
 
@@ -23,9 +24,9 @@ struct LayerSplit {
 /// What the method asks of a text; nothing where it needs none.
 std::optional<StatisticsWanted> wanted_statistics(const ConstructOptions& options);
 
-/// The second pass, with gradients, of methods by importance.
-void add_importance(const ConstructOptions& options, const Network& network, const TextWindows& windows,
-                    TextStatistics& statistics);
+/// The second pass, with gradients, of methods by importance; false when it was stopped, as collect_importance says.
+bool add_importance(const ConstructOptions& options, const Network& network, const TextWindows& windows,
+                    StatisticsFile& file, TextStatistics& statistics);
 
 /// `statistics`: of this layer, where the method needs them.
 LayerSplit split_layer(const ConstructOptions& options, const LayerWeights& layer, std::int64_t index,

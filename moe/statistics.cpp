@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "moe/coactivation.h"
+#include "moe/statistics_file.h"
 #include "moe/training_free.h"
 #include "support/error.h"
 #include "support/progress.h"
@@ -27,23 +27,78 @@ std::int64_t count_tokens(const TextWindows& windows) {
   return tokens;
 }
 
-/// Every `stride`-th row, counted over all windows.
-class EvenSample {
+/// Rows that come window by window, put together when they are wanted.
+class RowList {
  public:
-  explicit EvenSample(std::int64_t stride) : stride_(stride) {}
-
-  void add(const at::Tensor& rows) {
-    const std::int64_t first = (stride_ - seen_ % stride_) % stride_;
-    if (first < rows.size(0)) parts_.push_back(rows.slice(0, first, rows.size(0), stride_).to(at::kFloat).clone());
-    seen_ += rows.size(0);
+  explicit RowList(const at::Tensor& before) {
+    if (before.defined()) parts_.push_back(before);
   }
 
-  at::Tensor rows() const { return parts_.empty() ? at::Tensor() : at::cat(parts_); }
+  void add(const at::Tensor& rows) { parts_.push_back(rows); }
+
+  const at::Tensor& all() {
+    static const at::Tensor none;
+    if (parts_.empty()) return none;
+    if (parts_.size() > 1) parts_ = {at::cat(parts_)};
+    return parts_.front();
+  }
 
  private:
-  std::int64_t stride_;
-  std::int64_t seen_ = 0;
   std::vector<at::Tensor> parts_;
+};
+
+/// Every `stride`-th of all rows, of which `seen` came before these.
+at::Tensor even_sample(const at::Tensor& rows, std::int64_t stride, std::int64_t seen) {
+  const std::int64_t first = std::min((stride - seen % stride) % stride, rows.size(0));
+  return rows.slice(0, first, rows.size(0), stride).to(at::kFloat).clone();
+}
+
+/// What a pass over the windows adds to.
+class ActivationPass {
+ public:
+  ActivationPass(const Network& network, const StatisticsWanted& wanted, std::int64_t stride,
+                 TextStatistics& statistics)
+      : wanted_(wanted),
+        stride_(stride),
+        neurons_(network.config.intermediate_size),
+        statistics_(statistics),
+        means_(statistics.window_means) {
+    statistics_.layers.resize(network.layers.size());
+    for (const LayerStatistics& layer : statistics_.layers) {
+      marks_.emplace_back(layer.marks);
+      inputs_.emplace_back(layer.inputs);
+    }
+  }
+
+  /// `seen`: tokens of the windows before.
+  void add(std::size_t layer, std::int64_t seen, const at::Tensor& input, const at::Tensor& activation) {
+    LayerStatistics& own = statistics_.layers[layer];
+    if (wanted_.marked > 0) marks_[layer].add(activation_marks(activation, wanted_.marked));
+    if (wanted_.coactivation) {
+      if (!own.coactivation.defined()) own.coactivation = at::zeros({neurons_, neurons_}, at::kFloat);
+      accumulate_coactivation(own.coactivation, activation, wanted_.coactivation_limit);
+    }
+    if (wanted_.input_rows > 0) inputs_[layer].add(even_sample(input, stride_, seen));
+    if (layer + 1 == statistics_.layers.size()) means_.add(input.to(at::kFloat).mean(0, /*keepdim=*/true));
+  }
+
+  /// The statistics have everything so far.
+  void put_together() {
+    for (std::size_t layer = 0; layer < statistics_.layers.size(); ++layer) {
+      statistics_.layers[layer].marks = marks_[layer].all();
+      statistics_.layers[layer].inputs = inputs_[layer].all();
+    }
+    statistics_.window_means = means_.all();
+  }
+
+ private:
+  const StatisticsWanted& wanted_;
+  std::int64_t stride_;
+  std::int64_t neurons_;
+  TextStatistics& statistics_;
+  std::vector<RowList> marks_;
+  std::vector<RowList> inputs_;
+  RowList means_;
 };
 
 }  // namespace
@@ -67,46 +122,43 @@ TextWindows cut_windows(const Tokenizer& tokenizer, TokenId begin, std::string_v
   return windows;
 }
 
-TextStatistics collect_activations(const Network& network, const TextWindows& windows, const StatisticsWanted& wanted) {
+bool collect_activations(const Network& network, const TextWindows& windows, const StatisticsWanted& wanted,
+                         StatisticsFile& file, TextStatistics& statistics) {
   const at::NoGradGuard no_gradients;
-  const std::int64_t neurons = network.config.intermediate_size;
   const std::int64_t tokens = count_tokens(windows);
   const std::int64_t stride =
       wanted.input_rows == 0 ? tokens : std::max<std::int64_t>(1, (tokens + wanted.input_rows - 1) / wanted.input_rows);
-  TextStatistics statistics;
-  statistics.layers.resize(network.layers.size());
-  std::vector<EvenSample> inputs(network.layers.size(), EvenSample(stride));
-  std::vector<std::vector<at::Tensor>> marks(network.layers.size());
-  std::vector<at::Tensor> means;
+  ActivationPass pass(network, wanted, stride, statistics);
+  std::int64_t seen = 0;
   Observers observers;
   observers.dense = [&](std::size_t layer, const at::Tensor& input, const at::Tensor& activation) {
-    LayerStatistics& own = statistics.layers[layer];
-    if (wanted.marked > 0) marks[layer].push_back(activation_marks(activation, wanted.marked));
-    if (wanted.coactivation) {
-      if (!own.coactivation.defined()) own.coactivation = at::zeros({neurons, neurons}, at::kFloat);
-      accumulate_coactivation(own.coactivation, activation, wanted.coactivation_limit);
-    }
-    if (wanted.input_rows > 0) inputs[layer].add(input);
-    if (layer + 1 == network.layers.size()) means.push_back(input.to(at::kFloat).mean(0, /*keepdim=*/true));
+    pass.add(layer, seen, input, activation);
   };
   TrainingForward forward;
   forward.observers = &observers;
+  forward.positions = at::zeros({1}, at::kLong);
   Progress bar("activations", static_cast<std::uint64_t>(windows.size()), "windows");
+  bar.start_at(statistics.activation_windows);
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    forward.positions = at::zeros({1}, at::kLong);
-    training_forward(network, tensor_of(windows[i]), {{0, static_cast<std::int64_t>(windows[i].size())}}, forward);
-    bar.update(i + 1);
+    const auto length = static_cast<std::int64_t>(windows[i].size());
+    if (i >= statistics.activation_windows) {
+      training_forward(network, tensor_of(windows[i]), {{0, length}}, forward);
+      statistics.activation_windows = i + 1;
+      bar.update(i + 1);
+      if (file.is_due()) {
+        pass.put_together();
+        file.write(statistics);
+        if (file.stops()) return false;
+      }
+    }
+    seen += length;
   }
-  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    if (wanted.marked > 0) statistics.layers[layer].marks = at::cat(marks[layer]);
-    if (wanted.input_rows > 0) statistics.layers[layer].inputs = inputs[layer].rows();
-  }
-  statistics.window_means = at::cat(means);
-  return statistics;
+  pass.put_together();
+  return true;
 }
 
-void collect_importance(Network network, const TextWindows& windows, const TokenGroups& groups_of, std::int64_t groups,
-                        TextStatistics& statistics) {
+bool collect_importance(Network network, const TextWindows& windows, const TokenGroups& groups_of, std::int64_t groups,
+                        StatisticsFile& file, TextStatistics& statistics) {
   const at::AutoGradMode with_gradients(true);
   // One leaf below all layers is enough for activations to have gradients; the weights themselves get none.
   network.embedding = network.embedding.to(at::kFloat).detach().clone().requires_grad_(true);
@@ -121,7 +173,8 @@ void collect_importance(Network network, const TextWindows& windows, const Token
   TrainingForward forward;
   forward.observers = &observers;
   Progress bar("importance", static_cast<std::uint64_t>(windows.size()), "windows");
-  for (std::size_t i = 0; i < windows.size(); ++i) {
+  bar.start_at(statistics.importance_windows);
+  for (std::size_t i = statistics.importance_windows; i < windows.size(); ++i) {
     const at::Tensor tokens = tensor_of(windows[i]);
     const std::int64_t length = tokens.size(0);
     const at::Tensor logits = training_forward(network, tokens, {{0, length}}, forward);
@@ -136,8 +189,14 @@ void collect_importance(Network network, const TextWindows& windows, const Token
                             h.mul(activations[layer].grad().to(at::kDouble)).abs());
     }
     network.embedding.mutable_grad().reset();
+    statistics.importance_windows = i + 1;
     bar.update(i + 1);
+    if (file.is_due()) {
+      file.write(statistics);
+      if (file.stops()) return false;
+    }
   }
+  return true;
 }
 
 }  // namespace mathtrap

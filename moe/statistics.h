@@ -36,22 +36,30 @@ struct LayerStatistics {
   at::Tensor coactivation;  ///< [intermediate, intermediate] f32
   at::Tensor inputs;        ///< [rows, hidden] f32
   at::Tensor importance;    ///< [groups, intermediate] f64, by collect_importance
+  at::Tensor text_means;    ///< [texts, hidden] f32: mean input of each of several texts
 };
 
 struct TextStatistics {
   std::vector<LayerStatistics> layers;
   at::Tensor window_means;  ///< [windows, hidden] f32: mean input of the last layer, what texts are clustered by
+  std::size_t activation_windows = 0;  ///< done by collect_activations
+  std::size_t importance_windows = 0;  ///< done by collect_importance
 };
 
-/// One pass over the windows, without gradients, with a progress bar.
-TextStatistics collect_activations(const Network& network, const TextWindows& windows, const StatisticsWanted& wanted);
+class StatisticsFile;
+
+/// One pass over the windows, without gradients, with a progress bar. Goes on behind the windows that `statistics`
+/// already has. Returns false when the file says that the work stops; then the file has what was collected.
+bool collect_activations(const Network& network, const TextWindows& windows, const StatisticsWanted& wanted,
+                         StatisticsFile& file, TextStatistics& statistics);
 
 /// Groups of the tokens of a window at a layer whose input is `input` [tokens, hidden]: [tokens] int64, in [0, groups).
 using TokenGroups = std::function<at::Tensor(std::size_t window, std::size_t layer, const at::Tensor& input)>;
 
 /// Adds to each layer's importance the sum over a group's tokens of |h * dL/dh| (LLaMA-MoE), h being what enters the
-/// down projection and L the window's summed cross-entropy. One pass with gradients, which are of activations alone.
-void collect_importance(Network network, const TextWindows& windows, const TokenGroups& groups_of, std::int64_t groups,
-                        TextStatistics& statistics);
+/// down projection and L the window's summed cross-entropy. One pass with gradients, which are of activations alone; it
+/// goes on and stops as collect_activations does.
+bool collect_importance(Network network, const TextWindows& windows, const TokenGroups& groups_of, std::int64_t groups,
+                        StatisticsFile& file, TextStatistics& statistics);
 
 }  // namespace mathtrap

@@ -135,7 +135,7 @@ TEST_CASE("a mixture is trained on over domains of text, gates first, and is a m
   for_each_line(folder / "trained" / "log.jsonl",
                 [&](std::string_view line, std::size_t /*number*/) { log.push_back(Json::parse(line)); });
   REQUIRE(log.size() == 3);
-  CHECK(log[0]["losses"].size() >= 1);
+  CHECK_FALSE(log[0]["losses"].empty());
   CHECK(log[1]["mix"]["cc"].get<double>() + log[1]["mix"]["book"].get<double>() == Approx(1));
   CHECK(log[1]["experts"]["load"].size() == 6);
   CHECK(Json::parse(read_file(folder / "trained" / "config.json"))["gate_selection_bias"] == true);

@@ -444,10 +444,10 @@ TEST_CASE("every weight of a mixture gets the gradient that a finite difference 
         if (length < 1e-4) continue;  // an expert that no token reached
         const at::Tensor direction = gradient / length;
         const double step = 2e-3;
-        const auto at_offset = [&](double offset) {
-          weight.detach().add_(direction, offset);
+        const auto at_offset = [&loss, &direction, moved = weight.detach()](double offset) {
+          moved.add_(direction, offset);
           const double value = loss().item<double>();
-          weight.detach().add_(direction, -offset);
+          moved.add_(direction, -offset);
           return value;
         };
         const double slope = (at_offset(step) - at_offset(-step)) / (2 * step);

@@ -51,7 +51,7 @@ ConstructOptions options_for(const ScratchFolder& folder, const std::string& met
   options.from = dense_path();
   options.out = folder / "model";
   options.method = method;
-  options.data = folder.write("text.txt", training_text());
+  options.data = {folder.write("text.txt", training_text())};
   options.window = kWindow;
   options.tokens = 1024;
   return options;
@@ -89,7 +89,7 @@ at::Tensor neurons_of(const at::Tensor& gate, const at::Tensor& up, const at::Te
 TextWindows windows_of(const ConstructOptions& options) {
   const Checkpoint& dense = dense_checkpoint();
   const Tokenizer tokenizer(dense.tokenizer_model, "model");
-  return cut_windows(tokenizer, static_cast<TokenId>(dense.config.bos_token_id), read_file(options.data),
+  return cut_windows(tokenizer, static_cast<TokenId>(dense.config.bos_token_id), read_file(options.data.front()),
                      options.window, options.tokens);
 }
 
@@ -230,12 +230,13 @@ TEST_CASE("importance is |h * dL/dh|, which a finite difference confirms where o
   const TextWindows windows = {{1, 300}};
   TextStatistics statistics;
   statistics.layers.resize(6);
+  StatisticsFile unkept;
   collect_importance(
       network, windows,
       [](std::size_t, std::size_t, const at::Tensor&) {
         return at::tensor(std::vector<std::int64_t>{1, 0});
       },
-      2, statistics);
+      2, unkept, statistics);
   CHECK(statistics.layers[5].importance[0].abs().max().item<double>() == 0);  // the second token's group
   const at::Tensor importance = statistics.layers[5].importance[1];
   const at::NoGradGuard no_gradients;
@@ -269,9 +270,28 @@ TEST_CASE("what construction cannot do is refused, with the option's name, and n
   CHECK(contains(refusal([](auto& o) { o.router = "clusters"; }), "--router clusters: the method random"));
   CHECK(contains(refusal([](auto& o) { o.gate = "uniform"; }), "use --select 8"));
   CHECK(contains(refusal([](auto& o) { o.experts = 7; }), "512"));
-  CHECK(contains(refusal([](auto& o) { o.method = "cmoe", o.data = ""; }), "--data FILE.txt"));
+  CHECK(contains(refusal([](auto& o) { o.method = "cmoe", o.data.clear(); }), "--data FILE.txt"));
+  CHECK(contains(refusal([](auto& o) { o.router = "trained", o.data.clear(); }), "--data FILE.txt"));
+  CHECK(contains(refusal([](auto& o) { o.with = {"x"}; }), "--with: other models are for --method merge"));
+  CHECK(contains(refusal([](auto& o) { o.method = "merge"; }), "--with MODEL"));
+  CHECK(contains(refusal([](auto& o) { o.method = "merge", o.with = {o.from}; }), "--data: give no text, or 2"));
+  CHECK(
+      contains(refusal([](auto& o) { o.method = "merge", o.with = {o.from}, o.data.clear(), o.scale = "calibrated"; }),
+               "no one dense layer"));
+  for (const auto& [change, option] : std::vector<std::pair<std::function<void(ConstructOptions&)>, const char*>>{
+           {[](auto& o) { o.gate = "switch"; }, "--gate switch"},
+           {[](auto& o) { o.router = "mlp"; }, "--router mlp"},
+           {[](auto& o) { o.scale = "none"; }, "--scale none"},
+           {[](auto& o) { o.scale = "calibrated"; }, "--scale calibrated"},
+           {[](auto& o) { o.learned_scale = true; }, "--learned-scale"}}) {
+    CHECK(contains(refusal([change = change](auto& o) {
+                     o.layout = "mixtral";
+                     change(o);
+                   }),
+                   fmt::format("{} with --layout mixtral", option)));
+  }
   CHECK(contains(refusal([](auto& o) { o.method = "cmoe", o.tokens = 1, o.window = 2; }), "--tokens 1"));
-  CHECK(contains(refusal([&](auto& o) { o.method = "cmoe", o.data = folder.write("short.txt", "a b"); }),
+  CHECK(contains(refusal([&](auto& o) { o.method = "cmoe", o.data = {folder.write("short.txt", "a b")}; }),
                  "not one window of 32"));
   CHECK_FALSE(std::filesystem::exists(std::filesystem::path(folder / "model") / "config.json"));
   ConstructOptions options = options_for(folder, "random");

@@ -1,0 +1,44 @@
+// A gate that is taught which experts matter before the mixture itself is trained (MoEfication, arXiv 2110.01786).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/mixture_weights.h"
+#include "model/network.h"
+#include "moe/partition.h"
+
+namespace mathtrap {
+
+/// What a gate should know of each token: the sum of |h| over an expert's neurons, h being what enters the dense
+/// layer's down projection: [tokens, experts] f32 of inputs [tokens, hidden].
+at::Tensor expert_activations(const at::Tensor& inputs, const LayerWeights& dense,
+                              const std::vector<std::vector<std::int64_t>>& experts);
+
+enum class RouterLoss {
+  top_k,       ///< binary cross-entropy on whether an expert is among the k most active
+  divergence,  ///< Kullback-Leibler divergence from the experts' shares of the activation to the softmax of the logits
+};
+
+struct RouterTraining {
+  RouterLoss loss = RouterLoss::top_k;
+  std::int64_t select = 1;  ///< k
+  std::int64_t epochs = 30;
+  std::int64_t batch = 256;
+  double learning_rate = 1e-2;
+  std::uint64_t seed = 0;
+};
+
+/// Learns the weights in place by AdamW without decay; `gate` has those of GateNetwork::linear or mlp, f32. The same
+/// seed gives the same weights for every number of threads that compute a product alike. Returns the share of the k
+/// most active experts that the gate finds on these tokens.
+double train_router(const at::Tensor& inputs, const at::Tensor& activations, const RouterTraining& training,
+                    GateWeights& gate);
+
+/// The share of the k most active experts that are among the k largest logits.
+double router_recall(const at::Tensor& inputs, const at::Tensor& activations, std::int64_t select,
+                     const GateWeights& gate);
+
+}  // namespace mathtrap
