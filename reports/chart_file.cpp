@@ -38,16 +38,19 @@ double parse_number(std::string_view text, const Place& place) {
   return value;
 }
 
-void check_point(const ChartPoint& point, const Place& place) {
+/// `highest`: of the chart's values, 1 where they are shares.
+void check_point(const ChartPoint& point, double highest, const Place& place) {
   if (!std::isfinite(point.x)) fail(place, "x is not finite");
   if (point.series.empty() || point.series.size() > kMaxNameBytes) {
     fail(place, fmt::format("the series wants a name of 1 to {} bytes", kMaxNameBytes));
   }
-  if (!(point.value >= 0 && point.value <= 1)) fail(place, "the value is not between 0 and 1");
+  if (!(point.value >= 0 && point.value <= highest)) {
+    fail(place, fmt::format("the value is not between 0 and {}", highest));
+  }
   if (!point.ci95) return;
   if (!(point.ci95->low >= 0 && point.ci95->low <= point.value && point.value <= point.ci95->high &&
-        point.ci95->high <= 1)) {
-    fail(place, "lo <= value <= hi, all between 0 and 1, does not hold");
+        point.ci95->high <= highest)) {
+    fail(place, fmt::format("lo <= value <= hi, all between 0 and {}, does not hold", highest));
   }
 }
 
@@ -60,7 +63,7 @@ ChartPoint parse_csv_point(std::string_view line, const Place& place) {
   };
   ChartPoint point{number(0, "x"), std::string(fields[1]), number(2, "value"), std::nullopt};
   if (!fields[3].empty() || !fields[4].empty()) point.ci95 = Interval{number(3, "lo"), number(4, "hi")};
-  check_point(point, place);
+  check_point(point, 1, place);
   return point;
 }
 
@@ -81,14 +84,14 @@ void read_csv(const std::filesystem::path& file, Chart& chart) {
   }
 }
 
-ChartPoint parse_json_point(const Json& fields, const Place& place) {
+ChartPoint parse_json_point(const Json& fields, double highest, const Place& place) {
   if (!fields.is_object()) fail(place, "is no object");
   ChartPoint point{json_number(fields, "x", place), json_string(fields, "series", place),
                    json_number(fields, "value", place), std::nullopt};
   if (fields.contains("lo") || fields.contains("hi")) {
     point.ci95 = Interval{json_number(fields, "lo", place), json_number(fields, "hi", place)};
   }
-  check_point(point, place);
+  check_point(point, highest, place);
   return point;
 }
 
@@ -108,11 +111,16 @@ void read_json(const std::filesystem::path& file, Chart& chart) {
   read_text("x_scale", scale);
   if (scale != kLinear && scale != kLog) fail(place, "the field \"x_scale\" is neither linear nor log");
   chart.log_x = scale == kLog;
+  if (json.contains("curves")) chart.curves = json_bool(json, "curves", place);
+  if (json.contains("highest")) {
+    chart.highest = json_number(json, "highest", place);
+    if (!(*chart.highest > 0 && std::isfinite(*chart.highest))) fail(place, "the field \"highest\" is not positive");
+  }
   const Json& points = json["points"];
   if (points.size() > kMaxChartPoints) fail(place, fmt::format("more than {} points", kMaxChartPoints));
   for (std::size_t i = 0; i < points.size(); ++i) {
     place.field = fmt::format("points[{}]", i);
-    chart.points.push_back(parse_json_point(points[i], place));
+    chart.points.push_back(parse_json_point(points[i], chart.highest.value_or(1), place));
   }
 }
 

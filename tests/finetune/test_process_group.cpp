@@ -324,7 +324,7 @@ TEST_CASE("an optimiser that is shared out updates as one that is not, and each 
     set_gradients(alone, step);
     norms.push_back(whole.step(0.01));
   }
-  constexpr std::int64_t kMomentBytes = 2 * 4;  // of one weight
+  constexpr std::int64_t kMomentBytes = 8;  // of one weight
   const std::int64_t elements = 40 * 7 + 3 + 5 * 3 + 7;
   CHECK(whole.moment_bytes() == kMomentBytes * elements);
 
