@@ -1,4 +1,4 @@
-// mathtrap moe: mixtures of experts. `construct` makes one from a dense model.
+// mathtrap moe: mixtures of experts. `construct` makes one from a dense model; `inspect` is in moe_inspect_command.cpp.
 #include <fmt/format.h>
 
 #include <string>
@@ -78,9 +78,10 @@ void add_construct_command(CLI::App& moe, CommonOptions& common, CommandAction& 
 }  // namespace
 
 void add_moe_command(CLI::App& program, CommonOptions& common, CommandAction& action) {
-  CLI::App* moe = program.add_subcommand("moe", "Mixtures of experts: make one from a dense model");
+  CLI::App* moe = program.add_subcommand("moe", "Mixtures of experts: make one from a dense model, look into it");
   moe->require_subcommand(1);
   add_construct_command(*moe, common, action);
+  add_moe_inspect_command(*moe, common, action);
 }
 
 }  // namespace mathtrap
