@@ -20,10 +20,14 @@ std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void write_report(const Json& inspection, const fs::path& folder) {
+/// Before the work, so that it is not lost.
+void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw Error(fmt::format("{}: cannot create the folder: {}", folder.string(), error.message()));
+}
+
+void write_report(const Json& inspection, const fs::path& folder) {
   write_file_atomically(folder / "inspect.json", text_of(inspection) + "\n");
   write_file_atomically(folder / "inspect.html", experts_page(inspection));
 }
@@ -32,6 +36,7 @@ int inspect(ExpertInspectionOptions options, const std::string& folder, const Co
   options.seed = common.seed;
   options.threads = common.threads;
   options.form.model = options.model;
+  if (!folder.empty()) make_folder(folder);
   const Json inspection = inspect_experts_of(options);
   if (!folder.empty()) write_report(inspection, folder);
   if (common.json) {

@@ -200,12 +200,13 @@ void set_highest(Chart& chart) {
 }
 
 Chart divergence_chart(const Json& layers) {
+  constexpr double kThousand = 1000;  // figures of few digits beside the axis
   Chart chart = layers_chart("divergence", "Does a trap reach other experts than its original?",
-                             "Jensen–Shannon divergence of loads, bits");
+                             "divergence of loads, thousandths of a bit");
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    add_point(chart, i, "trap", layers[i]["trap"], 1);
-    add_point(chart, i, "other numbers", layers[i]["siblings"], 1);
-    add_point(chart, i, "other problem", layers[i]["strangers"], 1);
+    add_point(chart, i, "trap", layers[i]["trap"], kThousand);
+    add_point(chart, i, "other numbers", layers[i]["siblings"], kThousand);
+    add_point(chart, i, "other problem", layers[i]["strangers"], kThousand);
   }
   set_highest(chart);
   return chart;
@@ -276,7 +277,8 @@ std::string divergence_section(const Json& divergence) {
             html_cell(fmt::format("<b>{:.2g}</b>", layer["shift_holm_p"].get<double>()), true) + "</tr>";
   }
   return html + kTableEnd +
-         "<p class=\"sub\">Points are means over pairs, with 95% bootstrap intervals over families (of what belongs to "
+         "<p class=\"sub\">Points are Jensen–Shannon divergences, means over pairs, with 95% bootstrap intervals over "
+         "families (of what belongs to "
          "none: over problems). <i>Trap</i>: a trap beside its original; <i>other numbers</i>: originals of one "
          "family; "
          "<i>other problem</i>: of different ones. Two prompts differ by chance as well, so read the first against the "

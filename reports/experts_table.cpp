@@ -69,16 +69,16 @@ std::string load_map(const Json& group) {
     text += "\n";
   }
   for (std::size_t i = 0; i < layers.size(); ++i) text += load_row(i, layers[i]["load"].get<std::vector<double>>());
-  return text +
-         fmt::format("shades: {} never; of the even load below 1/4: blank, 3/4: ░, 3/2: ▒, 3: ▓, above: █\n", kDead);
+  return text + fmt::format("shades: {} never; below 1/4 of the even load blank, 3/4 ░, 3/2 ▒, 3 ▓, above █\n", kDead);
 }
 
-/// The pair that is chosen together most beyond what is expected: "3+5 ×1.8".
+/// The pair that is chosen together most beyond what is expected, "3+5 ×1.8"; "–" where none is.
 std::string closest_pair(const Json& co_selection, std::size_t layer) {
   if (co_selection.is_null()) return "–";
   const Json& lift = co_selection[layer]["lift"];
   std::string text = "–";
-  double most = -1;
+  constexpr double kLeast = 1.005;  // what shows as more than 1
+  double most = kLeast;
   for (std::size_t a = 0; a < lift.size(); ++a) {
     for (std::size_t b = a + 1; b < lift.size(); ++b) {
       if (lift[a][b].is_null() || lift[a][b].get<double>() <= most) continue;
@@ -143,7 +143,7 @@ std::string overlap_line(const Json& overlap) {
     }
   }
   if (most == 0) return "weights: no two experts of a layer share a neuron\n";
-  return fmt::format("weights: two experts of a layer share {:.1f}% of their neurons on average, {:.1f}% at most\n",
+  return fmt::format("weights: two experts of a layer share {:.1f}% of their neurons, {:.1f}% at most\n",
                      100 * sum / pairs, 100 * most);
 }
 
@@ -268,7 +268,7 @@ std::string divergence_summary(const Json& divergence) {
 }
 
 std::string experts_table(const Json& inspection) {
-  std::string text = fmt::format("{}: {}\n{}\n\n", inspection["model"].get<std::string>(), experts_summary(inspection),
+  std::string text = fmt::format("{}\n{}\n{}\n\n", inspection["model"].get<std::string>(), experts_summary(inspection),
                                  inspected_text(inspection));
   text += load_map(inspection["groups"][0]) + "\n" + layers_table(inspection) + "\n";
   if (inspection["groups"].size() > 1) text += groups_table(inspection) + "\n";

@@ -105,8 +105,11 @@ TEST_CASE("the table of experts: shades and figures of the load, layers, groups,
   CHECK(contains(text, "0+1 ×1.88"));
   CHECK(contains(text, "trap: violating common sense"));
   CHECK(contains(text, "no two experts of a layer share a neuron"));
+  Json shared = inspection;
+  shared["weight_overlap"][1][0][2] = shared["weight_overlap"][1][2][0] = 0.6;
+  CHECK(contains(experts_table(shared), "share 5.0% of their neurons, 60.0% at most"));  // one of twelve pairs
   CHECK(contains(text, "-0.2350 (-0.2400 to -0.2300)"));
-  CHECK(contains(text, "    0  12.5      6.2     +6.2 (+5.0 to +7.5)\n"));
+  CHECK(contains(text, "    0  12.5      6.2   +6.2 (+5.0 to +7.5)\n"));
   CHECK(contains(text, "4.2 on average"));
   std::string summary = text.substr(text.find("7 pairs of 3"));
   std::replace(summary.begin(), summary.end(), '\n', ' ');
@@ -123,7 +126,7 @@ TEST_CASE("up to 16 experts fit 80 columns; more of them are shades that wrap") 
   inspection["model"] = "model";
   const std::string text = experts_table(inspection);
   CHECK(widest_line(text) <= 80);
-  CHECK(count(text, "▒") == 2 * 130);
+  CHECK(count(text, "▒") == 2 * 130 + 1);  // and once in the legend
 }
 
 TEST_CASE("the page of experts escapes what comes from outside, and shows every map") {
@@ -138,9 +141,9 @@ TEST_CASE("the page of experts escapes what comes from outside, and shows every 
   CHECK(count(page, "<table class=\"heat\">") == 9);
   CHECK(contains(page, R"(<td class="more deep" style="--heat:100%" title="layer 0, expert 2: 70.00%">70</td>)"));
   CHECK(contains(page, R"(title="layer 0, expert 3: 0.00%">×</td>)"));
-  CHECK(contains(page, R"(<td class="less" style="--heat:7%" title="layer 0, expert 0: -5.000 points">-5.0</td>)"));
-  CHECK(contains(page, R"(data-series="other numbers" data-x="1" data-value="0.25")"));
-  CHECK(contains(page, "0.01–0.02"));  // bits, no per cent
+  CHECK(contains(page, R"(<td class="less" style="--heat:11%" title="layer 0, expert 0: -5.000 points">-5.0</td>)"));
+  CHECK(contains(page, R"(data-series="other numbers" data-x="1" data-value="250")"));
+  CHECK(contains(page, "<td class=\"number\">10–20</td>"));  // thousandths of a bit, no per cent
 }
 
 TEST_CASE("an inspection of a text has neither arms nor distances; maps too large for a page stay in the JSON") {
