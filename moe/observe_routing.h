@@ -17,7 +17,7 @@ inline constexpr std::int64_t kMaxPairedExperts = 256;
 /// Counts that are kept of all prompts: prompts * layers * experts.
 inline constexpr std::int64_t kMaxRoutingCounts = std::int64_t{1} << 26;
 /// Experts of tokens that are kept: tokens * layers * k.
-inline constexpr std::int64_t kMaxRoutes = std::int64_t{1} << 30;
+inline constexpr std::int64_t kMaxRoutes = std::int64_t{1} << 28;
 
 struct ObservedRouting {
   std::int64_t experts = 0;

@@ -216,7 +216,7 @@ std::string wrapped(const std::string& text) {
 
 std::string expert_group_name(const Json& group) {
   if (group["arm"].is_null()) return "all";
-  const std::string arm = group["arm"];
+  std::string arm = group["arm"];
   if (group["trap_type"].is_null()) return arm;
   return arm + ": " + replace_all(group["trap_type"].get<std::string>(), "_", " ");
 }
