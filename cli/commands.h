@@ -33,6 +33,7 @@ void add_model_command(CLI::App& program, CommonOptions& common, CommandAction& 
 void add_model_convert_command(CLI::App& model, CommonOptions& common, CommandAction& action);
 void add_moe_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_moe_pretrain_command(CLI::App& moe, CommonOptions& common, CommandAction& action);
+void add_moe_inspect_command(CLI::App& moe, CommonOptions& common, CommandAction& action);
 void add_pretrain_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_report_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_traps_command(CLI::App& program, CommonOptions& common, CommandAction& action);

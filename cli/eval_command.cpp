@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cli/commands.h"
+#include "cli/prompt_form_flags.h"
 #include "harness/evaluation.h"
 #include "harness/openai_model.h"
 #include "model/runtime.h"
@@ -139,20 +140,6 @@ int run(CommandOptions& options, const CommonOptions& common) {
   return 0;
 }
 
-void add_form_options(CLI::App& command, PromptFormChoice& form) {
-  form.name = "auto";
-  command
-      .add_option("--prompt-form", form.name,
-                  "model (its chat template), a name of prompts/forms, the path of a .toml file, or auto: model where "
-                  "there is a template, else plain")
-      ->capture_default_str();
-  command.add_option("--chat-template", form.chat_template,
-                     "File with a chat template (Jinja2), in place of the model's own");
-  command.add_option("--system", form.system, "System message of the chat template (default: what the template says)");
-  command.add_option("--template-date", form.template_date, "The day that a chat template takes for today, YYYY-MM-DD")
-      ->capture_default_str();
-}
-
 void add_server_options(CLI::App& command, CommandOptions& options) {
   const std::string group = "Servers (--model openai:URL#NAME)";
   OpenAiOptions& server = options.server;
@@ -212,7 +199,7 @@ void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& a
       ->capture_default_str();
   command->add_option("--cache", evaluation.cache,
                       "SQLite file that keeps replies from run to run, by model, prompt and options (default: none)");
-  add_form_options(*command, evaluation.prompt_form);
+  add_prompt_form_flags(*command, evaluation.prompt_form);
   command
       ->add_option("--batch-size", options->batch_size,
                    "Replies made at once: auto, or a number. Replies do not depend on it")

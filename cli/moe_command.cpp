@@ -1,5 +1,5 @@
-// mathtrap moe: mixtures of experts. `construct` makes one from a dense model; `pretrain` (moe_pretrain_command.cpp)
-// trains it on.
+// mathtrap moe: mixtures of experts. `construct` makes one from a dense model; `pretrain` and `inspect` have files of
+// their own.
 #include <fmt/format.h>
 
 #include <string>
@@ -90,10 +90,12 @@ void add_construct_command(CLI::App& moe, CommonOptions& common, CommandAction& 
 }  // namespace
 
 void add_moe_command(CLI::App& program, CommonOptions& common, CommandAction& action) {
-  CLI::App* moe = program.add_subcommand("moe", "Mixtures of experts: make one from a dense model, train it on");
+  CLI::App* moe =
+      program.add_subcommand("moe", "Mixtures of experts: make one from a dense model, train it on, look into it");
   moe->require_subcommand(1);
   add_construct_command(*moe, common, action);
   add_moe_pretrain_command(*moe, common, action);
+  add_moe_inspect_command(*moe, common, action);
 }
 
 }  // namespace mathtrap

@@ -124,7 +124,7 @@ std::string axes(const Chart& chart, const Scale& scale) {
 
 std::string point_svg(const Chart& chart, const ChartPoint& point, std::size_t series, double at) {
   const double y = y_pixel(chart, point.value);
-  const std::string range = point.ci95 ? fmt::format(" ({})", percent_range(*point.ci95)) : "";
+  const std::string range = point.ci95 ? fmt::format(" ({})", chart_range(chart, *point.ci95)) : "";
   std::string svg =
       fmt::format(R"(<g class="point" data-series="{}" data-x="{}" data-value="{}"{}><title>{}, {}: {}{}</title>)",
                   escape_html(point.series), point.x, point.value,
@@ -201,6 +201,11 @@ std::string series_names(const Chart& chart, std::vector<DrawnSeries> series) {
 
 std::string chart_value(const Chart& chart, double value) {
   return chart.highest ? axis_number(value) : percent(value);
+}
+
+std::string chart_range(const Chart& chart, const Interval& interval) {
+  return chart.highest ? fmt::format("{}–{}", axis_number(interval.low), axis_number(interval.high))
+                       : percent_range(interval);
 }
 
 double round_up(double most) {

@@ -51,6 +51,8 @@ std::string chart_svg(const Chart& chart);
 
 /// A value as the chart shows it: "42.5%", or a plain number.
 std::string chart_value(const Chart& chart, double value);
+/// An interval as the chart shows it: "39.1–45.9%", or "0.1–0.2".
+std::string chart_range(const Chart& chart, const Interval& interval);
 
 /// The least of 1, 2, 2.5 and 5 times a power of ten that is not below `most`; 1 of what is not above 0.
 double round_up(double most);

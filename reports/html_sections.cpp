@@ -168,7 +168,7 @@ std::string chart_section(const Chart& chart) {
   for (const ChartPoint& point : chart.points) {
     html += html_cell(fmt::format("{}", point.x), true).insert(0, "<tr>") +
             html_cell(escape_html(point.series), false) + html_cell(chart_value(chart, point.value), true) +
-            html_cell(point.ci95 ? percent_range(*point.ci95) : "–", true) + "</tr>";
+            html_cell(point.ci95 ? chart_range(chart, *point.ci95) : "–", true) + "</tr>";
   }
   return html + kTableEnd + "</details>\n";
 }
