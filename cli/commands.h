@@ -25,6 +25,7 @@ void add_common_options(CLI::App& command, CommonOptions& common);
 
 // Each sets `action` when its command was chosen.
 void add_data_command(CLI::App& program, CommonOptions& common, CommandAction& action);
+void add_data_filter_command(CLI::App& data, CommonOptions& common, CommandAction& action);
 void add_compare_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_eval_command(CLI::App& program, CommonOptions& common, CommandAction& action);
 void add_finetune_command(CLI::App& program, CommonOptions& common, CommandAction& action);

@@ -1,4 +1,5 @@
-// mathtrap data import and export: sets that users have become records, and ours become what other programs read.
+// mathtrap data: import and export (filter has a file of its own): sets that users have become records, and ours become
+// what other programs read.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -123,6 +124,7 @@ void add_data_command(CLI::App& program, CommonOptions& common, CommandAction& a
   data->require_subcommand(1);
   add_import(*data, common, action);
   add_export(*data, common, action);
+  add_data_filter_command(*data, common, action);
 }
 
 }  // namespace mathtrap
