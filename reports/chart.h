@@ -36,9 +36,9 @@ inline constexpr std::size_t kMaxChartPoints = 2000;
 
 /// Reads a .csv file with the header x,series,value,lo,hi (lo and hi may be empty together, fields hold no quotes), or
 /// a .json file {"title","x_label","y_label","x_scale":"linear|log","highest","curves","points":[{"x","series","value",
-/// "lo","hi"}]} of which only the points are needed; with "highest" values are plain numbers up to it. Throws Error with
-/// file, line or field: on what is no number, on values outside of [0, 1 or highest] or of their interval, on a point that stands twice, on no points or too many, on more than kMaxChartSeries
-/// series.
+/// "lo","hi"}]} of which only the points are needed; with "highest" values are plain numbers up to it. Throws Error
+/// with file, line or field: on what is no number, on values outside of [0, 1 or highest] or of their interval, on a
+/// point that stands twice, on no points or too many, on more than kMaxChartSeries series.
 Chart read_chart(const std::filesystem::path& file);
 
 /// Names of the series in the order in which they first appear.

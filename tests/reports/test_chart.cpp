@@ -114,6 +114,19 @@ TEST_CASE("the JSON form says what the axes are, and may want a log scale") {
   CHECK(std::stod(line[2]) == Approx((std::stod(line[1]) + std::stod(line[3])) / 2).margin(0.06));
 }
 
+TEST_CASE("the JSON form may hold plain numbers up to a highest, as curves") {
+  const Chart chart = read_chart(file_of("loss.json", R"({"title": "Loss", "highest": 4, "curves": true,
+    "points": [{"x": 1, "series": "a", "value": 3.5}, {"x": 2, "series": "a", "value": 2.25}]})"));
+  CHECK(chart.curves);
+  CHECK(chart.highest == 4.0);
+  CHECK_FALSE(contains(chart_svg(chart), "350"));
+  for (const char* bad : {R"({"highest": 0, "points": [{"x": 1, "series": "a", "value": 0}]})",
+                          R"({"highest": 2, "points": [{"x": 1, "series": "a", "value": 3}]})",
+                          R"({"curves": 1, "points": [{"x": 1, "series": "a", "value": 0}]})"}) {
+    CHECK_THROWS_AS(read_chart(file_of("bad.json", bad)), Error);
+  }
+}
+
 TEST_CASE("series are told apart without colour") {
   std::string csv = "x,series,value,lo,hi\n";
   for (std::size_t i = 0; i < kMaxChartSeries; ++i) csv += fmt::format("1,s{},0.5,,\n2,s{},0.5,,\n", i, i);
