@@ -71,8 +71,9 @@ void measure_assignment(const Bench& bench, std::int64_t experts) {
     for (const auto& [kind, cost] : {std::pair("even", even), std::pair("skewed", skewed)}) {
       const std::string title = fmt::format("assignment, {}, {}", name, kind);
       if (!bench.wants(title)) continue;
-      Bench::measure(title, experts,
-                     [&] { return fmt::format("cost {:.9g}", balanced_assignment(cost, method).cost); });
+      Bench::measure(title, experts, [&cost = cost, method = method] {
+        return fmt::format("cost {:.9g}", balanced_assignment(cost, method).cost);
+      });
     }
   }
 }
@@ -81,7 +82,7 @@ void measure_clustering(const Bench& bench, const at::Tensor& weight, std::int64
   for (const auto& [name, metric] :
        {std::pair("clustering, l2", ClusterMetric::l2), std::pair("clustering, cosine", ClusterMetric::cosine)}) {
     if (!bench.wants(name)) continue;
-    Bench::measure(name, experts, [&] {
+    Bench::measure(name, experts, [&weight, experts, metric = metric] {
       ClusteringOptions options;
       options.metric = metric;
       options.max_rounds = 10;
