@@ -71,9 +71,9 @@ void add_construct_command(CLI::App& moe, CommonOptions& common, CommandAction& 
       "Of a trained router: top-k (which experts are the most active) or divergence (how active each is)");
   command->add_flag("--learned-scale", options->learned_scale, "The scale becomes a weight, which training learns");
   add("--scale", options->scale,
-      "Of the scores: auto (mean; none of an analytic gate), none (experts are added as they are), published "
-      "(experts / selected), mean (experts), calibrated (each layer as large as the dense one, by --data), or a "
-      "number");
+      "Of the scores: auto (unit; none of an analytic gate), unit (equal scores become 1: selected, of a switch "
+      "gate experts), none (experts are added as they are, whatever their scores), published (experts / selected), "
+      "mean (experts), calibrated (each layer as large as the dense one, by --data), or a number");
   add("--data", options->data, "Text to learn from; merge: none, or one for each model, which make its gate");
   add("--tokens", options->tokens, "Tokens of it, at most");
   add("--window", options->window, "Tokens of it that are computed together");

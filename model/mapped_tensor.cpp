@@ -67,10 +67,10 @@ void release_pages(const SharedFile& file, const at::Tensor& tensor) {
 void page_out(const at::Tensor& tensor) {
   if (!tensor.defined() || tensor.nbytes() == 0) return;
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.data_ptr()) / page * page;
-  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(tensor.data_ptr()) + tensor.nbytes();
+  auto* const first = static_cast<std::byte*>(tensor.data_ptr());
+  const std::uintptr_t in_page = reinterpret_cast<std::uintptr_t>(first) % page;
   // A hint, which changes no byte: what it does not reach stays where it is.
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_PAGEOUT);
+  ::madvise(first - in_page, tensor.nbytes() + in_page, MADV_PAGEOUT);
 }
 
 std::string shape_text(std::span<const std::int64_t> shape) {

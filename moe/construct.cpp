@@ -88,7 +88,8 @@ void check_options(const ConstructOptions& options) {
   check_choice("--metric", options.metric, Names{"l2", "cosine"});
   check_choice("--cluster-by", options.cluster_by, Names{"up", "gate"});
   if (!is_number(options.scale)) {
-    check_choice("--scale", options.scale, Names{"auto", "none", "published", "mean", "calibrated", "a number"});
+    check_choice("--scale", options.scale,
+                 Names{"auto", "unit", "none", "published", "mean", "calibrated", "a number"});
   }
   if (options.experts < 1) throw Error(fmt::format("--experts {}: it must be at least 1", options.experts));
   if (options.select < 1 || options.select > options.experts) {
@@ -310,9 +311,13 @@ class Constructor {
   void set_scale(std::size_t layer, double scale, MixtureWeights& weights) {
     if (config_.mixture.learned_scale) {
       weights.score_scale.fill_(scale);
+    } else if (config_.architecture == Architecture::mixtral) {
+      // Other programs know no scale of a Mixtral's scores: the experts themselves carry it.
+      for (ExpertWeights& expert : weights.experts) {
+        expert.down = expert.down.to(at::kFloat).mul(scale).to(expert.down.scalar_type());
+      }
     } else {
-      // A Mixtral has one for all layers.
-      config_.mixture.score_scale[config_.mixture.score_scale.size() == 1 ? 0 : layer] = scale;
+      config_.mixture.score_scale[layer] = scale;
     }
   }
 

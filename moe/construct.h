@@ -25,7 +25,7 @@ struct ConstructOptions {
   std::string router = "auto";        ///< auto, mlp, linear (drawn at random), clusters, analytic, trained
   std::string router_loss = "top-k";  ///< of a trained router: top-k or divergence (moe/router_training.h)
   bool learned_scale = false;         ///< the scale becomes a weight of each layer
-  std::string scale = "auto";         ///< auto, none, published, mean, calibrated, or a number
+  std::string scale = "auto";         ///< auto (unit, or none), unit, none, published, mean, calibrated, a number
   std::string metric = "l2";          ///< of clustering: l2 or cosine
   std::string cluster_by = "up";      ///< weights whose rows are clustered: up or gate
   std::vector<std::string> data;      ///< text file; merge: none, or one for each model

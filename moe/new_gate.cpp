@@ -203,10 +203,12 @@ double choose_scale(const ConstructOptions& options, const ModelConfig& config, 
   if (options.scale == "calibrated") {
     return calibrated_scale(config, static_cast<std::size_t>(layer), dense, weights, statistics->inputs);
   }
-  // A whole layer needs no more weight than its score.
-  if (has_whole_layers(options)) return 1;
   if (options.scale == "published") return experts / static_cast<double>(options.select);
-  return config.mixture.multiply_scores ? experts : 1;
+  if (options.scale == "mean") return experts;
+  // A whole layer needs no more weight than its score; without scores an expert has its own already.
+  if (has_whole_layers(options) || !config.mixture.multiply_scores) return 1;
+  // Equal scores times this are 1, what each part of the dense layer weighs in it.
+  return config.mixture.gate == GateKind::switch_balanced ? experts : static_cast<double>(options.select);
 }
 
 }  // namespace mathtrap

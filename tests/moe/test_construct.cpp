@@ -158,8 +158,8 @@ TEST_CASE("the scale of scores: published, mean, none, a number, and calibrated 
     double factor;
     bool multiplied;
   };
-  for (const Case& wanted : {Case{"published", 4, true}, Case{"mean", 8, true}, Case{"auto", 8, true},
-                             Case{"none", 1, false}, Case{"2.5", 2.5, true}}) {
+  for (const Case& wanted : {Case{"published", 4, true}, Case{"mean", 8, true}, Case{"auto", 2, true},
+                             Case{"unit", 2, true}, Case{"none", 1, false}, Case{"2.5", 2.5, true}}) {
     const ScratchFolder folder;
     ConstructOptions options = options_for(folder, "random");
     options.scale = wanted.scale;
