@@ -140,7 +140,8 @@ TEST_CASE("a mixture is trained on over domains of text, gates first, and is a m
   CHECK(log[1]["experts"]["load"].size() == 6);
   CHECK(Json::parse(read_file(folder / "trained" / "config.json"))["gate_selection_bias"] == true);
   CHECK(run({"model", "info", (folder / "trained").string()}).status == 0);
-  const Outcome reported = run({"report", (folder / "trained").string(), "--quiet"});
+  const Outcome reported =
+      run({"report", (folder / "trained").string(), "--quiet", "--out", (folder / "page").string()});
   CHECK(reported.status == 0);
 
   arguments = {"moe",          "pretrain",
