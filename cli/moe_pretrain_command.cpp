@@ -43,7 +43,7 @@ void add_expert_flags(CLI::App& command, CommandOptions& options) {
       ->group(group);
 }
 
-/// Those of arXiv 2406.16554, section 4: a warm-up of 100 in 13,600 steps, cosine to a tenth.
+/// Those of LLaMA-MoE (arXiv 2406.16554): a warm-up of 100 in 13,600 steps, cosine to a tenth.
 void set_defaults(TrainingFlags& flags) {
   flags.mix = "original:0.7,concept:0.3";  // what families have
   OptimizerOptions& optimizer = flags.training.optimizer;

@@ -23,8 +23,8 @@ struct Domain {
 std::vector<Domain> read_domains(const std::string& path);
 
 /// Shares of domains, summing to 1, from what a user says: "file" (the weights of `domains`), "uniform", "size" (as
-/// many as `tokens`), "llama" or "sheared" (those of LLaMA and of Sheared-LLaMA for SlimPajama's seven domains, as in
-/// table 6 of arXiv 2406.16554; the domains must bear their names), or "NAME:SHARE,…". Throws Error.
+/// many as `tokens`), "llama" or "sheared" (those of LLaMA and of Sheared-LLaMA for SlimPajama's seven domains, as
+/// LLaMA-MoE used them, arXiv 2406.16554; the domains must bear their names), or "NAME:SHARE,…". Throws Error.
 std::vector<double> choose_weights(const std::string& wanted, const std::vector<Domain>& domains,
                                    const std::vector<std::int64_t>& tokens);
 
