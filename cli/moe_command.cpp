@@ -30,8 +30,7 @@ int construct(ConstructOptions options, const CommonOptions& common) {
   }
   const ConstructedLayer& layer = construction.layers.front();
   fmt::print("{} layers by {}: {} experts of {} neurons, {} for each token", construction.layers.size(), options.method,
-             options.method == "merge" ? static_cast<std::int64_t>(options.with.size()) + 1 : options.experts,
-             layer.neurons, options.select);
+             construction.experts, layer.neurons, options.select);
   if (layer.shared > 0) fmt::print(", {} neurons shared", layer.shared);
   fmt::print("; {}, at most {}B of memory\n", format_duration(construction.seconds),
              format_count(static_cast<double>(construction.peak_bytes)));

@@ -137,20 +137,17 @@ void add_checkpoint_flags(CLI::App& command, TrainingFlags& flags) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option("--validation-documents", training.validation_documents,
+                  "Of each kind or domain (there windows), so many are looked at")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(group);
   command.add_flag("--keep-best", training.keep_best, "The finished model is the one with the lowest held-out loss")
       ->group(group);
   command.add_option("--dtype", training.dtype, "Weights of the finished model: bf16 or f32")
       ->capture_default_str()
       ->group(group);
-}
-
-void add_validation_flags(CLI::App& command, TrainingFlags& flags) {
-  command
-      .add_option("--validation-documents", flags.training.validation_documents,
-                  "Of each kind or domain (there windows), so many are looked at")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str()
-      ->group("Checkpoints");
 }
 
 int print_preview(const TrainingFlags& flags, const CommonOptions& common) {
@@ -173,7 +170,6 @@ void add_training_flags(CLI::App& command, TrainingFlags& flags) {
   add_duration_flags(command, flags);
   add_optimizer_flags(command, flags);
   add_checkpoint_flags(command, flags);
-  add_validation_flags(command, flags);
 }
 
 void add_domain_flags(CLI::App& command, TrainingFlags& flags) {

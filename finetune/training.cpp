@@ -287,14 +287,22 @@ Prepared prepare(const TrainingOptions& options, ProcessGroup& group) {
 }
 
 /// What a dynamic mix compares held-out losses with, for each source; 0 where nothing is drawn.
-std::vector<double> reference_losses(const TrainingOptions& options, const TrainingData& data, ProcessGroup& group) {
+std::vector<double> reference_losses(const TrainingOptions& options, const TrainingData& data,
+                                     const std::string& tokenizer_model, ProcessGroup& group) {
   std::vector<double> references(data.sources.size(), 0);
   if (options.sampling == SamplingRule::fixed) return references;
   for (std::size_t i = 0; i < options.domains.size(); ++i) {
     references[i] = options.domains[i].reference_loss.value_or(0);
   }
   if (!options.reference.empty() && group.is_first()) {
-    const Network network = make_network(read_checkpoint(resolve_model_path(options.reference)), "cpu");
+    const Checkpoint reference = read_checkpoint(resolve_model_path(options.reference));
+    if (reference.tokenizer_model != tokenizer_model) {
+      throw Error(fmt::format(
+          "--reference {}: has another tokenizer than the model that is trained, so that their losses cannot "
+          "be compared",
+          options.reference));
+    }
+    const Network network = make_network(reference, "cpu");
     const std::vector<ValidationResult> results =
         validate(network, data.held_out, options.batch_tokens, options.validation_documents);
     for (std::size_t i = 0; i < references.size(); ++i) {
@@ -346,7 +354,7 @@ TrainingResult train_together(const TrainingOptions& options, ProcessGroup& grou
   }
   const std::string tokenizer_model = prepared.start.tokenizer_model;
   const TrainingData& data = prepared.data;
-  const std::vector<double> references = reference_losses(options, data, group);
+  const std::vector<double> references = reference_losses(options, data, tokenizer_model, group);
   Trainer trainer(
       {options, prepared.limits, data.sources, data.mix, data.held_out, references, fingerprint, begin, group},
       std::move(prepared.start.network));

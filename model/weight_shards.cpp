@@ -51,8 +51,10 @@ void WeightShards::add(const std::string& name, const at::Tensor& tensor) {
 void WeightShards::write_shard() {
   write_safetensors(fs::path(folder_) / shard_name(++shards_), pending_, {{"format", "pt"}});
   bytes_ += pending_bytes_;
-  // Those that lie in a mapped file are not needed again.
-  for (const auto& [name, tensor] : pending_) page_out(tensor);
+  // What somebody else holds, such as a mapped checkpoint, stays when it is let go of here, and is not needed again.
+  for (const auto& [name, tensor] : pending_) {
+    if (tensor.use_count() > 1) page_out(tensor);
+  }
   pending_.clear();
   pending_bytes_ = 0;
 }

@@ -220,6 +220,7 @@ class Constructor {
     shards.finish(config_, dense_.tokenizer_model);
     construction.seconds = seconds_since(start);
     construction.peak_bytes = peak_memory();
+    construction.experts = options_.experts;
     return construction;
   }
 
@@ -390,7 +391,11 @@ Construction construct_experts(const ConstructOptions& given) {
   if (wanted) {
     const std::string path = (std::filesystem::path(options.out) / "statistics.safetensors").string();
     file = StatisticsFile(path, fingerprint_of(options, *wanted), options.stop);
-    if (!read_statistics(options, *wanted, dense, file, statistics)) return {{}, 0, peak_memory(), false};
+    if (!read_statistics(options, *wanted, dense, file, statistics)) {
+      Construction interrupted;
+      interrupted.finished = false;
+      return interrupted;
+    }
   }
   Construction construction = Constructor(options, dense, others, wanted ? &statistics : nullptr).run();
   file.remove();
@@ -406,12 +411,8 @@ Json to_json(const ConstructOptions& options, const Construction& construction) 
                       {"shared_neurons", layer.shared},
                       {"left_out", layer.left_out}});
   }
-  return {{"method", options.method},
-          {"experts", options.method == "merge" ? static_cast<std::int64_t>(options.with.size()) + 1 : options.experts},
-          {"select", options.select},
-          {"shared", options.shared},
-          {"seconds", construction.seconds},
-          {"peak_bytes", construction.peak_bytes},
+  return {{"method", options.method},   {"experts", construction.experts}, {"select", options.select},
+          {"shared", options.shared},   {"seconds", construction.seconds}, {"peak_bytes", construction.peak_bytes},
           {"layers", std::move(layers)}};
 }
 

@@ -55,6 +55,7 @@ struct ConstructedLayer {
 };
 
 struct Construction {
+  std::int64_t experts = 0;  ///< of a layer
   std::vector<ConstructedLayer> layers;
   double seconds = 0;
   std::int64_t peak_bytes = 0;  ///< most memory that the process has held

@@ -36,7 +36,7 @@ struct LayerStatistics {
   at::Tensor coactivation;  ///< [intermediate, intermediate] f32
   at::Tensor inputs;        ///< [rows, hidden] f32
   at::Tensor importance;    ///< [groups, intermediate] f64, by collect_importance
-  at::Tensor text_means;    ///< [texts, hidden] f32: mean input of each of several texts
+  at::Tensor text_means;    ///< [texts, hidden] f32: mean input of each text of a merge; not kept
 };
 
 struct TextStatistics {

@@ -24,8 +24,7 @@ struct Field {
 constexpr Field kFields[] = {{"marks", &LayerStatistics::marks},
                              {"coactivation", &LayerStatistics::coactivation},
                              {"inputs", &LayerStatistics::inputs},
-                             {"importance", &LayerStatistics::importance},
-                             {"text_means", &LayerStatistics::text_means}};
+                             {"importance", &LayerStatistics::importance}};
 
 std::string name_of(std::size_t layer, const Field& field) {
   return fmt::format("layer.{}.{}", layer, field.name);

@@ -26,6 +26,8 @@ std::string expert_group_name(const Json& group);
 std::string experts_summary(const Json& inspection);
 /// "1500 prompts (63214 tokens) of families:test, form plain".
 std::string inspected_text(const Json& inspection);
+/// "-0.0180 (-0.0212 to -0.0150)": a difference with its interval, times `factor`; a dash where there is none.
+std::string difference_text(const Json& difference, double factor, int digits);
 /// What the trap prompts say, in sentences; empty where there are no pairs.
 std::string divergence_summary(const Json& divergence);
 

@@ -241,15 +241,6 @@ HeatMap shift_map(const Json& layers) {
   return map;
 }
 
-/// A difference with its interval, times `factor`.
-std::string difference_text(const Json& difference, double factor, int digits) {
-  if (difference.is_null()) return "–";
-  const auto text = [&](const Json& value) { return fmt::format("{:+.{}f}", factor * value.get<double>(), digits); };
-  const Json& limits = difference["ci95"];
-  return text(difference["mean"]) +
-         (limits.is_null() ? "" : fmt::format(" ({} to {})", text(limits[0]), text(limits[1])));
-}
-
 std::string ending_section(const Json& divergence) {
   const Chart chart = ending_chart(divergence["layers"]);
   if (chart.points.empty()) return {};

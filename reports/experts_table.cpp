@@ -151,15 +151,6 @@ std::string mean_of(const Json& divergence) {
   return divergence.is_null() ? "–" : figure(divergence["mean"], 4);
 }
 
-/// "-0.0180 (-0.0212 to -0.0150)", times `factor`.
-std::string difference_text(const Json& difference, double factor, int digits) {
-  if (difference.is_null()) return "–";
-  const auto text = [&](const Json& value) { return fmt::format("{:+.{}f}", factor * value.get<double>(), digits); };
-  const Json& limits = difference["ci95"];
-  return text(difference["mean"]) +
-         (limits.is_null() ? "" : fmt::format(" ({} to {})", text(limits[0]), text(limits[1])));
-}
-
 std::string mean_percent(const Json& share) {
   return share.is_null() ? "–" : fmt::format("{:.1f}", 100 * share["mean"].get<double>());
 }
@@ -213,6 +204,14 @@ std::string wrapped(const std::string& text) {
 }
 
 }  // namespace
+
+std::string difference_text(const Json& difference, double factor, int digits) {
+  if (difference.is_null()) return "–";
+  const auto text = [&](const Json& value) { return fmt::format("{:+.{}f}", factor * value.get<double>(), digits); };
+  const Json& limits = difference["ci95"];
+  return text(difference["mean"]) +
+         (limits.is_null() ? "" : fmt::format(" ({} to {})", text(limits[0]), text(limits[1])));
+}
 
 std::string expert_group_name(const Json& group) {
   if (group["arm"].is_null()) return "all";

@@ -286,6 +286,12 @@ TEST_CASE("what a training over domains cannot do is one line each") {
         o.domains[0].reference_loss = 1;
       },
       "no held-out texts of 'hard'");
+  expect(
+      [](TrainingOptions& o) {
+        o.sampling = SamplingRule::softmax;
+        o.reference = "zoo:organism";
+      },
+      "has another tokenizer than the model that is trained");
   expect([&](TrainingOptions& o) { o.data = {setting.folder / "data.jsonl"}; }, "not both");
   expect([](TrainingOptions& o) { o.bias_rate = -1; }, "--bias-rate");
   expect([](TrainingOptions& o) { o.validation_documents = 0; }, "--validation-documents");
