@@ -59,6 +59,9 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return mathtrap::run(argc, argv);
+  } catch (const mathtrap::Interrupted& stopped) {
+    mathtrap::note(stopped.what());
+    return 1;
   } catch (const mathtrap::Error& error) {
     fmt::print(stderr, "mathtrap: {}\n", error.what());
   } catch (const std::exception& error) {

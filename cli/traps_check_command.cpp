@@ -36,9 +36,6 @@ struct Checked {
   std::size_t stored = 0;          ///< files that were rewritten
 };
 
-/// Ends the work of the prover from within.
-struct Interrupted {};
-
 constexpr ProofVerdict kVerdicts[] = {ProofVerdict::proved, ProofVerdict::refuted, ProofVerdict::undecided,
                                       ProofVerdict::unproved};
 
@@ -149,15 +146,12 @@ int check(const CheckOptions& options, const CommonOptions& common) {
   const std::vector<Record> records = choose_records(options.data, options.count, common.seed);
   const int workers = common.threads > 0 ? common.threads : available_threads();
   Checked checked;
-  try {
+  {
     Progress progress("prove", records.size(), "problems");
     checked.results = prove_all(records, options.limits, workers, [&](std::size_t finished) {
-      if (interrupted()) throw Interrupted();
+      if (interrupted()) throw Interrupted("interrupted; nothing was reported");
       progress.update(finished);
     });
-  } catch (const Interrupted&) {
-    note("interrupted; nothing was reported");
-    return 1;
   }
   std::map<ProofVerdict, std::size_t> counts;
   for (const ProofVerdict verdict : kVerdicts) counts[verdict] = 0;

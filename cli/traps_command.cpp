@@ -34,7 +34,7 @@ class LineSink {
   }
 
   void write(const std::string& line) {
-    if (interrupted()) throw Error("interrupted; nothing was written");
+    if (interrupted()) throw Interrupted("interrupted; nothing was written");
     if (file_) {
       file_->write(line + "\n");
       progress_.update(++lines_);

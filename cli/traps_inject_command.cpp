@@ -35,9 +35,6 @@ struct InjectOptions {
   GenerationOptions generation;
 };
 
-/// Ends the work of the prover from within.
-struct Interrupted {};
-
 Json rejection_json(const Rejection& rejection) {
   return {{"id", rejection.id}, {"operation", rejection.operation}, {"reason", rejection.reason}};
 }
@@ -83,7 +80,7 @@ void print_summary(const Injection& injection, std::size_t originals, const Inje
 Injection derive(const std::vector<Record>& originals, int workers) {
   Progress progress("prove", 0, "candidates");
   return inject_traps(originals, workers, [&](std::size_t finished) {
-    if (interrupted()) throw Interrupted();
+    if (interrupted()) throw Interrupted("interrupted; nothing was written");
     progress.update(finished);
   });
 }
@@ -101,7 +98,7 @@ std::vector<std::string> replies_to(const std::vector<GenerationRequest>& reques
     progress.update(++answered);
     return !interrupted();
   });
-  if (interrupted()) throw Interrupted();
+  if (interrupted()) throw Interrupted("interrupted; nothing was written");
   return replies;
 }
 
@@ -148,13 +145,8 @@ int inject(const InjectOptions& options, const CommonOptions& common) {
   const std::vector<Record> originals = choose_records(options.data, options.limit, common.seed);
   if (!options.model.empty()) check_model_name(options.model);
   const int workers = common.threads > 0 ? common.threads : available_threads();
-  Injection injection;
-  try {
-    injection = options.model.empty() ? derive(originals, workers) : propose(originals, options, common, workers);
-  } catch (const Interrupted&) {
-    note("interrupted; nothing was written");
-    return 1;
-  }
+  const Injection injection =
+      options.model.empty() ? derive(originals, workers) : propose(originals, options, common, workers);
   write_traps(injection.traps, options.output, common.json);
   if (!options.log.empty()) {
     std::string lines;

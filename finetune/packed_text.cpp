@@ -15,6 +15,7 @@
 #include "support/error.h"
 #include "support/files.h"
 #include "support/hash.h"
+#include "support/interrupt.h"
 #include "support/json.h"
 #include "support/progress.h"
 #include "support/random.h"
@@ -152,6 +153,7 @@ Json write_shards(const std::string& path, const std::string& name, const std::s
     bar.update(static_cast<std::uint64_t>(writer.tokens()));
   };
   for_each_text(path, [&](std::string&& text) {
+    if (interrupted()) throw Interrupted(fmt::format("interrupted; of {} nothing is kept", path));
     buffered += text.size();
     buffer.push_back(std::move(text));
     if (buffer.size() >= options.buffer_documents || buffered >= kMaxBufferBytes) flush();

@@ -45,7 +45,8 @@ struct PackingOptions {
 /// there already for the same text, tokenizer and options, nothing is made. The text is JSON lines {"text": …} or a
 /// file of plain text, which is one document; a folder stands for its .jsonl and .txt files in the order of their
 /// names. Documents are shuffled within a buffer, from the seed alone, and tokenised by all threads. Throws Error
-/// naming file and line: no text, a line that is no document, a text of no whole window.
+/// naming file and line: no text, a line that is no document, a text of no whole window. Throws Interrupted
+/// between documents; the shards are then made anew.
 PackedText pack_text(const std::string& path, const std::string& name, const std::string& folder,
                      const Tokenizer& tokenizer, const std::string& tokenizer_hash, std::int64_t window,
                      const PackingOptions& options);

@@ -1,9 +1,13 @@
 // A mixture of experts as a user makes and uses it: constructed, described, evaluated and fine-tuned like any model.
 #include <fmt/format.h>
+#include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/json.h"
@@ -155,6 +159,27 @@ TEST_CASE("a mixture is trained on over domains of text, gates first, and is a m
   REQUIRE(shown.status == 0);
   CHECK(shown.output.find("window") != std::string::npos);
   CHECK(shown.output.find("are numbers.") != std::string::npos);
+}
+
+TEST_CASE("while it tokenises, moe pretrain stops when asked to, with status 1, and keeps no list of shards") {
+  const fs::path folder = fresh_folder("moe-pretrain-stopped");
+  const fs::path streams = fresh_folder("moe-pretrain-stopped-streams");
+  std::string lines;
+  for (int i = 0; i < 300'000; ++i) lines += fmt::format("{{\"text\":\"Text {} of a long list.\"}}\n", i);
+  write_file_atomically(folder / "long.train.jsonl", lines);
+  const fs::path shards = folder / "shards";
+  const pid_t child = start({"moe", "pretrain", "--from", "zoo:organism", "--domains", folder.string(), "--steps", "1",
+                             "--shards", shards.string(), "--out", (folder / "trained").string()},
+                            streams);
+  for (int i = 0; i < 6000 && !fs::exists(shards); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ::kill(child, SIGTERM);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 1);
+  CHECK(read_file(streams / "stderr").find("interrupted; of ") != std::string::npos);
+  CHECK_FALSE(fs::exists(shards / "long.json"));
+  CHECK_FALSE(fs::exists(folder / "trained" / "config.json"));
 }
 
 TEST_CASE("moe pretrain says what is wrong in one line") {

@@ -157,12 +157,30 @@ Words training(const std::string& data, const fs::path& output, int steps) {
           "3"};
 }
 
-std::vector<double> losses(const fs::path& output) {
+/// A number of each line of the log, where it stands there.
+std::vector<double> logged(const fs::path& output, const std::string& pointer) {
   std::vector<double> found;
   for_each_line(output / "log.jsonl", [&](std::string_view line, std::size_t number) {
-    found.push_back(parse_json(line, {"log.jsonl", number, ""})["loss"].get<double>());
+    const Json values = parse_json(line, {"log.jsonl", number, ""});
+    const Json::json_pointer place(pointer);
+    if (values.contains(place)) found.push_back(values[place].get<double>());
   });
   return found;
+}
+
+std::vector<double> losses(const fs::path& output) {
+  return logged(output, "/loss");
+}
+
+/// Two domains of short texts, NAME.train.jsonl and NAME.validation.jsonl.
+std::string write_domains(const fs::path& folder) {
+  fs::create_directories(folder / "domains");
+  for (const char* name : {"books.train", "books.validation", "letters.train", "letters.validation"}) {
+    std::string lines;
+    for (int i = 0; i < 60; ++i) lines += fmt::format("{{\"text\":\"{} {} of {}.\"}}\n", name, i, (i * 37) % 100);
+    write_file_atomically(folder / "domains" / fmt::format("{}.jsonl", name), lines);
+  }
+  return folder / "domains";
 }
 
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
@@ -236,6 +254,70 @@ TEST_CASE("one, two and four processes follow one loss curve, and each goes on w
   REQUIRE(run_command(command).status == 0);
   CHECK(largest_difference(losses(output), expected) < 1e-4);
   CHECK_FALSE(fs::exists(output / "checkpoints"));
+}
+
+TEST_CASE(
+    "two processes train a mixture as one does: losses, balance, experts' load, selection bias and the domains' mix") {
+  const fs::path folder = fresh_folder("processes-mixture");
+  const std::string domains = write_domains(folder);
+  const std::string model = folder / "model";
+  REQUIRE(run_command({kProgram, "moe", "construct", "--from", "zoo:organism", "--experts", "4", "--select", "2",
+                       "--out", model, "--quiet"})
+              .status == 0);
+  const auto train = [&](const Words& launcher, const std::string& name) {
+    const Words command = {kProgram,
+                           "moe",
+                           "pretrain",
+                           "--from",
+                           model,
+                           "--domains",
+                           domains,
+                           "--sampling",
+                           "dynamic",
+                           "--reference",
+                           "zoo:organism",
+                           "--max-length",
+                           "16",
+                           "--batch-tokens",
+                           "64",
+                           "--accumulate",
+                           "4",
+                           "--steps",
+                           "8",
+                           "--validation-steps",
+                           "3",
+                           "--bias-rate",
+                           "0.01",
+                           "--learning-rate",
+                           "0.001",
+                           "--dtype",
+                           "f32",
+                           "--threads",
+                           "1",
+                           "--seed",
+                           "3",
+                           "--shards",
+                           (folder / name).string() + "-shards",
+                           "--out",
+                           folder / name};
+    const Outcome outcome = run_command(launcher + command);
+    INFO(outcome.errors);
+    REQUIRE(outcome.status == 0);
+  };
+  train({}, "one");
+  train(launch_local(2), "two");
+  for (const auto& [pointer, count] : std::map<std::string, std::size_t>{{"/loss", 8},
+                                                                         {"/losses/books", 8},
+                                                                         {"/balance_loss", 8},
+                                                                         {"/load_variation", 8},
+                                                                         {"/mix/books", 3},
+                                                                         {"/validation/letters/loss", 3},
+                                                                         {"/experts/load/5/3", 3}}) {
+    INFO(pointer);
+    REQUIRE(logged(folder / "one", pointer).size() == count);
+    CHECK(largest_difference(logged(folder / "two", pointer), logged(folder / "one", pointer)) < 1e-4);
+  }
+  CHECK(logged(folder / "one", "/mix/books").front() != Approx(0.5).margin(1e-6));
 }
 
 TEST_CASE("a process that is killed ends the others, which say so in one line") {
