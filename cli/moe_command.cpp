@@ -68,6 +68,8 @@ void add_construct_command(CLI::App& moe, CommonOptions& common, CommandAction& 
       "clusters, analytic, or trained to know the most active experts (MoEfication)");
   add("--router-loss", options->router_loss,
       "Of a trained router: top-k (which experts are the most active) or divergence (how active each is)");
+  command->add_flag("--gate-noise,!--no-gate-noise", options->gate_noise,
+                    "A drawn top-k gate is trained with noise, as published (default); without, for short trainings");
   command->add_flag("--learned-scale", options->learned_scale, "The scale becomes a weight, which training learns");
   add("--scale", options->scale,
       "Of the scores: auto (unit; none of an analytic gate), unit (equal scores become 1: selected, of a switch "

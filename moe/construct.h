@@ -25,6 +25,7 @@ struct ConstructOptions {
   std::string router = "auto";        ///< auto, mlp, linear (drawn at random), clusters, analytic, trained
   std::string router_loss = "top-k";  ///< of a trained router: top-k or divergence (moe/router_training.h)
   bool learned_scale = false;         ///< the scale becomes a weight of each layer
+  bool gate_noise = true;             ///< a drawn top-k gate is trained with noise, as LLaMA-MoE's
   std::string scale = "auto";         ///< auto (unit, or none), unit, none, published, mean, calibrated, a number
   std::string metric = "l2";          ///< of clustering: l2 or cosine
   std::string cluster_by = "up";      ///< weights whose rows are clustered: up or gate

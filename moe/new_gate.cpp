@@ -156,8 +156,8 @@ void choose_gate(const ConstructOptions& options, const LayerSplit& split, Model
   mixture.gate_network = network_of(options, split, mixture.gate);
   const bool is_drawn = mixture.gate_network == GateNetwork::mlp || mixture.gate_network == GateNetwork::linear;
   // Noise would drown what a gate made from data says.
-  mixture.add_noise = mixture.gate == GateKind::top_k_balanced_noisy && is_drawn && !is_mixtral(options) &&
-                      !split.centroids.defined() && options.router != "trained";
+  mixture.add_noise = options.gate_noise && mixture.gate == GateKind::top_k_balanced_noisy && is_drawn &&
+                      !is_mixtral(options) && !split.centroids.defined() && options.router != "trained";
   const bool is_analytic = mixture.gate_network == GateNetwork::analytic;
   mixture.multiply_scores = options.scale != "none" && !(options.scale == "auto" && is_analytic);
 }

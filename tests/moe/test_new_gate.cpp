@@ -157,6 +157,22 @@ TEST_CASE("merged models are an expert each, beside the attention of the first")
   CHECK(message.find("5 layers of 192 and 512 neurons do not go with the 6 layers") != std::string::npos);
 }
 
+TEST_CASE("a drawn top-k gate has noise, which counts in training alone; without it the gate is the same") {
+  const ScratchFolder folder;
+  ConstructOptions options = gate_options(folder, "noisy");
+  construct_experts(options);
+  options.out = folder / "quiet";
+  options.gate_noise = false;
+  construct_experts(options);
+  const Network noisy = network_at(folder / "noisy");
+  const Network quiet = network_at(options.out);
+  CHECK(noisy.config.mixture.add_noise);
+  CHECK(noisy.layers[0].mixture.gate.noise.defined());
+  CHECK_FALSE(quiet.config.mixture.add_noise);
+  CHECK_FALSE(quiet.layers[0].mixture.gate.noise.defined());
+  CHECK(relative_difference(noisy, quiet) == 0);
+}
+
 TEST_CASE("a learned scale begins as the scale that it replaces, and has a gradient") {
   const ScratchFolder folder;
   ConstructOptions options = gate_options(folder, "fixed");
