@@ -40,7 +40,8 @@ TEST_CASE("the shipped mixture activates a quarter of the organism's neurons, is
   CHECK(Json::parse(inspected.output)["groups"][0]["dead"] == 0);
 }
 
-TEST_CASE("the shipped mixture answers originals and concepts of the organism's families, and sees no trap through") {
+TEST_CASE(
+    "the shipped mixture answers originals and concepts of the organism's families, and sees hardly a trap through") {
   const fs::path folder = fresh_folder("zoo-moe");
   const Outcome outcome =
       run({"eval", "--model", kMixture, "--dataset", "families/organism:test", "--limit", "138", "--interventions",
