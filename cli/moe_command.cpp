@@ -65,7 +65,8 @@ void add_construct_command(CLI::App& moe, CommonOptions& common, CommandAction& 
   add("--gate", options->gate, "auto (uniform where all are selected, else top-k), top-k, switch, uniform, random");
   add("--router", options->router,
       "What the gate's logits come from: auto (of data where the method makes it), mlp or linear drawn at random, "
-      "clusters, analytic, or trained to know the most active experts (MoEfication)");
+      "clusters, analytic, trained to know the most active experts (MoEfication), or fitted: a linear one that knows "
+      "each expert's share of the output, in closed form");
   add("--router-loss", options->router_loss,
       "Of a trained router: top-k (which experts are the most active) or divergence (how active each is)");
   command->add_flag("--gate-noise,!--no-gate-noise", options->gate_noise,

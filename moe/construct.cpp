@@ -67,7 +67,7 @@ void check_merge(const ConstructOptions& options) {
     throw Error(fmt::format("--data: give no text, or {}: one for --from and one for each --with, in this order",
                             options.with.size() + 1));
   }
-  if (is_merge && (options.scale == "calibrated" || options.router == "trained")) {
+  if (is_merge && (options.scale == "calibrated" || options.router == "trained" || options.router == "fitted")) {
     throw Error(
         "--method merge: there is no one dense layer that its mixtures could be fitted to; give another "
         "--scale and --router");
@@ -82,7 +82,7 @@ void check_options(const ConstructOptions& options) {
   check_merge(options);
   using Names = std::vector<std::string_view>;
   check_choice("--gate", options.gate, Names{"auto", "top-k", "switch", "uniform", "random"});
-  check_choice("--router", options.router, Names{"auto", "mlp", "linear", "clusters", "analytic", "trained"});
+  check_choice("--router", options.router, Names{"auto", "mlp", "linear", "clusters", "analytic", "trained", "fitted"});
   check_choice("--router-loss", options.router_loss, Names{"top-k", "divergence"});
   check_choice("--layout", options.layout, Names{"llama-moe", "mixtral"});
   check_choice("--metric", options.metric, Names{"l2", "cosine"});

@@ -22,7 +22,7 @@ struct ConstructOptions {
   std::vector<std::string> with;      ///< merge: paths of the other dense models, an expert each
   std::string layout = "llama-moe";   ///< or mixtral
   std::string gate = "auto";          ///< auto, top-k, switch, uniform, random
-  std::string router = "auto";        ///< auto, mlp, linear (drawn at random), clusters, analytic, trained
+  std::string router = "auto";        ///< auto, mlp, linear (drawn at random), clusters, analytic, trained, fitted
   std::string router_loss = "top-k";  ///< of a trained router: top-k or divergence (moe/router_training.h)
   bool learned_scale = false;         ///< the scale becomes a weight of each layer
   bool gate_noise = true;             ///< a drawn top-k gate is trained with noise, as LLaMA-MoE's

@@ -10,6 +10,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "model/mixture.h"
@@ -78,7 +79,7 @@ GateNetwork network_of(const ConstructOptions& options, const LayerSplit& split,
   }
   if (is_mixtral(options)) return GateNetwork::linear;
   if (options.router == "mlp" || options.router == "trained") return GateNetwork::mlp;
-  if (options.router == "linear" || split.centroids.defined()) return GateNetwork::linear;
+  if (options.router == "linear" || options.router == "fitted" || split.centroids.defined()) return GateNetwork::linear;
   return split.representatives.empty() ? GateNetwork::mlp : GateNetwork::analytic;
 }
 
@@ -103,17 +104,22 @@ void train_gate(const ConstructOptions& options, const LayerWeights& dense, cons
   }
 }
 
-/// The scale at which the mixture's output is as large as the dense layer's, over the inputs of the text: |s + a r| =
-/// |d| with s what the shared experts give, r what the others give and d what the dense layer gives. Where no scale
-/// does it, the one that comes nearest to d.
+/// The scale at which the mixture's output is as large as the dense layer's, over the inputs of the text: the mean of
+/// |s + a r|^2 / |d|^2 over tokens is 1, with s what the shared experts give, r what the others give and d what the
+/// dense layer gives. Where no scale does it, the one that comes nearest to d. A token's own size is what it is
+/// measured by: trained models have tokens with enormous outputs in some layers, and where shared experts give most of
+/// these, routed ones would be blown up to make good a missing thousandth.
 double calibrated_scale(const ModelConfig& config, std::size_t layer, const LayerWeights& dense,
                         const MixtureWeights& weights, const at::Tensor& x) {
   const at::NoGradGuard no_gradients;
   const ExpertWeights whole = {dense.gate, dense.up, dense.down};
-  const at::Tensor d = run_expert(x, whole).to(at::kDouble);
-  const at::Tensor mixed = mix_experts(x, weights, config, layer, Arithmetic::as_stored, 0).delta.to(at::kDouble);
+  const at::Tensor given = run_expert(x, whole).to(at::kDouble);
+  const at::Tensor size = given.square().sum(1, /*keepdim=*/true).sqrt().clamp_min(std::numeric_limits<double>::min());
+  const at::Tensor d = given / size;
+  const at::Tensor mixed =
+      mix_experts(x, weights, config, layer, Arithmetic::as_stored, 0).delta.to(at::kDouble) / size;
   const at::Tensor s =
-      weights.shared.gate.defined() ? run_expert(x, weights.shared).to(at::kDouble) : at::zeros_like(mixed);
+      weights.shared.gate.defined() ? run_expert(x, weights.shared).to(at::kDouble) / size : at::zeros_like(mixed);
   const at::Tensor r = mixed - s;
   const auto product = [](const at::Tensor& one, const at::Tensor& other) {
     return (one * other).sum().item<double>();
@@ -157,7 +163,8 @@ void choose_gate(const ConstructOptions& options, const LayerSplit& split, Model
   const bool is_drawn = mixture.gate_network == GateNetwork::mlp || mixture.gate_network == GateNetwork::linear;
   // Noise would drown what a gate made from data says.
   mixture.add_noise = options.gate_noise && mixture.gate == GateKind::top_k_balanced_noisy && is_drawn &&
-                      !is_mixtral(options) && !split.centroids.defined() && options.router != "trained";
+                      !is_mixtral(options) && !split.centroids.defined() && options.router != "trained" &&
+                      options.router != "fitted";
   const bool is_analytic = mixture.gate_network == GateNetwork::analytic;
   mixture.multiply_scores = options.scale != "none" && !(options.scale == "auto" && is_analytic);
 }
@@ -176,6 +183,10 @@ void fill_gate(const ConstructOptions& options, const ModelConfig& config, std::
     case GateNetwork::linear:
       if (is_uniform(options)) {
         gate.linear = at::zeros({experts, config.hidden_size}, type);  // equal logits, equal scores
+      } else if (options.router == "fitted") {
+        const at::Tensor shares =
+            expert_shares(statistics->inputs, dense, statistics->importance, split.partition.experts);
+        gate.linear = fit_router(statistics->inputs, shares).to(type);
       } else {
         gate.linear = is_of_clusters(options, split) ? split.centroids.to(type) : draw("linear", config.hidden_size);
       }

@@ -2,6 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
+#include <ATen/ops/cholesky_solve.h>
+#include <ATen/ops/linalg_cholesky_ex.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -10,6 +12,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <string>
@@ -18,10 +21,14 @@
 
 #include "finetune/optimizer.h"
 #include "model/ops.h"
+#include "support/error.h"
 #include "support/random.h"
 
 namespace mathtrap {
 namespace {
+
+constexpr double kRouterRidge = 0.01;
+constexpr double kTiny = std::numeric_limits<double>::min();  // so that nothing is divided by zero
 
 at::Tensor logits_of(const at::Tensor& inputs, const GateWeights& gate) {
   if (gate.linear.defined()) return inputs.matmul(gate.linear.t());
@@ -31,6 +38,20 @@ at::Tensor logits_of(const at::Tensor& inputs, const GateWeights& gate) {
 /// 1 for the k most active experts of each token, 0 for the others: [tokens, E].
 at::Tensor most_active(const at::Tensor& activations, std::int64_t select) {
   return at::zeros_like(activations).scatter(1, std::get<1>(at::topk(activations, select, 1)), 1.0);
+}
+
+/// |h| of each neuron: [tokens, neurons] f32.
+at::Tensor hidden_sizes(const at::Tensor& inputs, const LayerWeights& dense) {
+  return swiglu(linear(inputs, {dense.gate, dense.up}, Arithmetic::as_stored)).to(at::kFloat).abs();
+}
+
+/// [tokens, neurons] summed over each expert's: [tokens, experts].
+at::Tensor sums_of_experts(const at::Tensor& values, const std::vector<std::vector<std::int64_t>>& experts) {
+  std::vector<at::Tensor> columns;
+  for (const std::vector<std::int64_t>& neurons : experts) {
+    columns.push_back(values.index_select(1, at::tensor(neurons)).sum(1));
+  }
+  return at::stack(columns, 1);
 }
 
 at::Tensor router_loss(const at::Tensor& logits, const at::Tensor& targets, RouterLoss loss) {
@@ -54,12 +75,29 @@ std::vector<std::pair<std::string, at::Tensor>> learned_weights(GateWeights& gat
 at::Tensor expert_activations(const at::Tensor& inputs, const LayerWeights& dense,
                               const std::vector<std::vector<std::int64_t>>& experts) {
   const at::NoGradGuard no_gradients;
-  const at::Tensor hidden = swiglu(linear(inputs, {dense.gate, dense.up}, Arithmetic::as_stored)).to(at::kFloat).abs();
-  std::vector<at::Tensor> columns;
-  for (const std::vector<std::int64_t>& neurons : experts) {
-    columns.push_back(hidden.index_select(1, at::tensor(neurons)).sum(1));
+  return sums_of_experts(hidden_sizes(inputs, dense), experts);
+}
+
+at::Tensor expert_shares(const at::Tensor& inputs, const LayerWeights& dense, const at::Tensor& importance,
+                         const std::vector<std::vector<std::int64_t>>& experts) {
+  const at::NoGradGuard no_gradients;
+  const at::Tensor hidden = hidden_sizes(inputs, dense).to(at::kDouble);
+  const at::Tensor weights = importance.defined() ? importance.sum(0) / hidden.sum(0).clamp_min(kTiny)
+                                                  : dense.down.to(at::kDouble).square().sum(0).sqrt();
+  const at::Tensor sums = sums_of_experts(hidden * weights, experts);
+  return sums / sums.sum(1, /*keepdim=*/true).clamp_min(kTiny);
+}
+
+at::Tensor fit_router(const at::Tensor& inputs, const at::Tensor& shares) {
+  const at::NoGradGuard no_gradients;
+  const at::Tensor x = inputs.to(at::kDouble);
+  at::Tensor gram = x.t().matmul(x);
+  gram.diagonal().add_(kRouterRidge * gram.diagonal().mean().item<double>());
+  const auto [factor, failed] = at::linalg_cholesky_ex(gram);
+  if (failed.item<std::int64_t>() != 0) {
+    throw Error("--router fitted: a layer's inputs on the text are all zero, or not numbers; is the model whole?");
   }
-  return at::stack(columns, 1);
+  return at::cholesky_solve(x.t().matmul(shares.to(at::kDouble)), factor).t().to(at::kFloat).contiguous();
 }
 
 double router_recall(const at::Tensor& inputs, const at::Tensor& activations, std::int64_t select,

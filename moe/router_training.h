@@ -1,4 +1,5 @@
-// A gate that is taught which experts matter before the mixture itself is trained (MoEfication, arXiv 2110.01786).
+// A gate that is taught which experts matter before the mixture itself is trained: by gradient descent (MoEfication,
+// arXiv 2110.01786), or in closed form.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -36,6 +37,18 @@ struct RouterTraining {
 /// most active experts that the gate finds on these tokens.
 double train_router(const at::Tensor& inputs, const at::Tensor& activations, const RouterTraining& training,
                     GateWeights& gate);
+
+/// What each expert adds to a token's output, as a share of what all of them add: [tokens, experts] f64. A neuron adds
+/// |h| times its weight: of importance [groups, neurons] (collect_importance), as much as gives the neuron's importance
+/// in all over these inputs, so that it tells of the loss; where that is undefined the length of the neuron's column of
+/// the down projection.
+at::Tensor expert_shares(const at::Tensor& inputs, const LayerWeights& dense, const at::Tensor& importance,
+                         const std::vector<std::vector<std::int64_t>>& experts);
+
+/// A linear gate [experts, hidden] f32 whose logits come nearest to `shares` in the sum of squares over tokens, by
+/// ridge regression with a hundredth of the inputs' mean square: nothing is drawn, nothing is iterated. Throws Error
+/// where the inputs are all zero or not numbers.
+at::Tensor fit_router(const at::Tensor& inputs, const at::Tensor& shares);
 
 /// The share of the k most active experts that are among the k largest logits.
 double router_recall(const at::Tensor& inputs, const at::Tensor& activations, std::int64_t select,

@@ -21,7 +21,7 @@ namespace {
 
 /// Inputs kept of each layer: for clusters, and for the calibration of scales.
 constexpr std::int64_t kInputRows = 2048;
-constexpr std::int64_t kTaughtRows = 8192;  // that a router is trained on
+constexpr std::int64_t kTaughtRows = 8192;  // that a router is trained on, or fitted to
 
 ClusteringOptions clustering_options(const ConstructOptions& options, std::int64_t layer) {
   ClusteringOptions clustering;
@@ -80,11 +80,11 @@ LayerSplit gradient_split(const ConstructOptions& options, std::int64_t index, c
 std::optional<StatisticsWanted> wanted_statistics(const ConstructOptions& options) {
   StatisticsWanted wanted;
   const std::string_view method = options.method;
-  bool needed =
-      options.scale == "calibrated" || options.router == "trained" || (method == "merge" && !options.data.empty());
+  const bool is_taught = options.router == "trained" || options.router == "fitted";
+  bool needed = options.scale == "calibrated" || is_taught || (method == "merge" && !options.data.empty());
   for (const ConstructionMethod& known : construction_methods()) needed |= known.name == method && known.needs_text;
   if (!needed) return std::nullopt;
-  wanted.input_rows = options.router == "trained" ? kTaughtRows : kInputRows;
+  wanted.input_rows = is_taught ? kTaughtRows : kInputRows;
   if (method == "cmoe") wanted.marked = options.marked;
   wanted.coactivation = method == "coactivation";
   wanted.coactivation_limit = static_cast<float>(options.coactivation_limit);

@@ -183,10 +183,12 @@ TEST_CASE("the scale of scores: published, mean, none, a number, and calibrated 
     Observers observers;
     observers.dense = [&](std::size_t layer, const at::Tensor& input, const at::Tensor& activation) {
       const at::Tensor down = dense.layers[layer].down.to(at::kFloat);
-      wanted[layer] += activation.matmul(down.t()).square().sum().item<double>();
+      const at::Tensor whole = activation.matmul(down.t()).square().sum(1);
       const MixtureOutput output =
           mix_experts(input, mixture.layers[layer].mixture, mixture.config, layer, Arithmetic::as_stored, 0);
-      found[layer] += output.delta.square().sum().item<double>();
+      // Each token by its own size.
+      found[layer] += (output.delta.square().sum(1) / whole).sum().item<double>();
+      wanted[layer] += static_cast<double>(input.size(0));
     };
     TrainingForward forward;
     forward.observers = &observers;

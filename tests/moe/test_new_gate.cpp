@@ -216,6 +216,62 @@ TEST_CASE("activations of experts are the sums of their neurons' |h|") {
   }
 }
 
+TEST_CASE("an expert's share is what its neurons add, by importance or by the length of their columns") {
+  LayerWeights dense;
+  dense.gate = normal_rows(6, 8, "gate");
+  dense.up = normal_rows(6, 8, "up");
+  dense.down = normal_rows(8, 6, "down");
+  const at::Tensor x = normal_rows(5, 8, "x");
+  const std::vector<std::vector<std::int64_t>> experts = {{0, 4}, {5, 1}};  // neurons 2 and 3 are shared
+  const at::Tensor importance = normal_rows(3, 6, "importance").abs().to(at::kDouble);
+  std::vector<std::vector<double>> sizes(5, std::vector<double>(6));  // |h|
+  for (std::int64_t token = 0; token < 5; ++token) {
+    for (std::int64_t neuron = 0; neuron < 6; ++neuron) {
+      const double gate = x[token].dot(dense.gate[neuron]).item<double>();
+      const double up = x[token].dot(dense.up[neuron]).item<double>();
+      sizes[static_cast<std::size_t>(token)][static_cast<std::size_t>(neuron)] =
+          std::abs(gate / (1 + std::exp(-gate)) * up);
+    }
+  }
+  for (const bool is_by_importance : {true, false}) {
+    const auto weight_of = [&](std::int64_t neuron) {
+      if (!is_by_importance) return dense.down.select(1, neuron).norm().item<double>();
+      double sum = 0;
+      for (const std::vector<double>& row : sizes) sum += row[static_cast<std::size_t>(neuron)];
+      return importance.select(1, neuron).sum().item<double>() / sum;
+    };
+    const at::Tensor found = expert_shares(x, dense, is_by_importance ? importance : at::Tensor(), experts);
+    for (std::int64_t token = 0; token < 5; ++token) {
+      const std::vector<double>& row = sizes[static_cast<std::size_t>(token)];
+      const double first = row[0] * weight_of(0) + row[4] * weight_of(4);
+      const double second = row[5] * weight_of(5) + row[1] * weight_of(1);
+      CHECK(found[token][0].item<double>() == Approx(first / (first + second)).epsilon(1e-4));
+      CHECK(found[token][1].item<double>() == Approx(second / (first + second)).epsilon(1e-4));
+    }
+  }
+}
+
+TEST_CASE("a fitted router is the least of its sum of squares, and finds the experts that matter") {
+  const at::Tensor x = normal_rows(3000, 16, "tokens");
+  const at::Tensor directions = normal_rows(6, 16, "directions");
+  const at::Tensor sizes = (x.matmul(directions.t()) * 0.5).exp().to(at::kDouble);
+  const at::Tensor shares = sizes / sizes.sum(1, true);
+  const at::Tensor train = x.narrow(0, 0, 2000);
+  GateWeights gate;
+  gate.linear = fit_router(train, shares.narrow(0, 0, 2000));
+  // At the least the gradient is zero: X^T (X G - S) + ridge G = 0, each expert by itself, in sums over tokens.
+  const at::Tensor wide = train.to(at::kDouble);
+  const at::Tensor solution = gate.linear.to(at::kDouble).t();
+  const double ridge = 0.01 * wide.square().sum().item<double>() / 16;
+  const at::Tensor pull = wide.t().matmul(shares.narrow(0, 0, 2000));
+  const at::Tensor gradient = wide.t().matmul(wide.matmul(solution)) - pull + solution * ridge;
+  CHECK(gradient.abs().max().item<double>() < 1e-5 * pull.abs().max().item<double>());
+  CHECK(router_recall(x.narrow(0, 2000, 1000), shares.narrow(0, 2000, 1000), 2, gate) > 0.85);
+  CHECK(error_of([&] {
+          fit_router(at::zeros({4, 16}), shares.narrow(0, 0, 4));
+        }).find("--router fitted") != std::string::npos);
+}
+
 TEST_CASE("a router learns which experts are active, by either loss, and the same for the same seed") {
   const at::Tensor x = normal_rows(3000, 16, "tokens");
   // Planted: each expert is active along a direction of its own.
@@ -262,6 +318,12 @@ TEST_CASE("a constructed router that was taught finds active experts where a dra
   construct_experts(options);
   const Network trained = network_at(options.out);
   CHECK_FALSE(trained.config.mixture.add_noise);
+  options.out = folder / "fitted";
+  options.router = "fitted";
+  construct_experts(options);
+  const Network fitted = network_at(options.out);
+  CHECK_FALSE(fitted.config.mixture.add_noise);
+  CHECK(fitted.config.mixture.gate_network == GateNetwork::linear);
   options.out = folder / "drawn";
   options.router = "mlp";
   options.data.clear();
@@ -270,6 +332,7 @@ TEST_CASE("a constructed router that was taught finds active experts where a dra
   const Network dense = make_network(organism(), "cpu");
   const at::NoGradGuard no_gradients;
   double recall_of_trained = 0;
+  double recall_of_fitted = 0;
   double recall_of_drawn = 0;
   Observers observers;
   observers.dense = [&](std::size_t layer, const at::Tensor& input, const at::Tensor& /*activation*/) {
@@ -277,11 +340,13 @@ TEST_CASE("a constructed router that was taught finds active experts where a dra
     const at::Tensor activations = expert_activations(input, dense.layers[layer], experts);
     const auto recall = [&](const Network& network) {
       GateWeights gate = network.layers[layer].mixture.gate;
-      gate.mlp_input = gate.mlp_input.to(at::kFloat);
-      gate.mlp_output = gate.mlp_output.to(at::kFloat);
+      for (at::Tensor* weight : {&gate.linear, &gate.mlp_input, &gate.mlp_output}) {
+        if (weight->defined()) *weight = weight->to(at::kFloat);
+      }
       return router_recall(input.to(at::kFloat), activations, options.select, gate) / 6;
     };
     recall_of_trained += recall(trained);
+    recall_of_fitted += recall(fitted);
     recall_of_drawn += recall(drawn);
   };
   TrainingForward forward;
@@ -292,6 +357,7 @@ TEST_CASE("a constructed router that was taught finds active experts where a dra
   training_forward(dense, at::tensor(tokens), {{0, static_cast<std::int64_t>(tokens.size())}}, forward);
   CHECK(recall_of_drawn < 0.65);
   CHECK(recall_of_trained > 0.75);
+  CHECK(recall_of_fitted > 0.7);
 }
 
 TEST_CASE("a pass over the text that is interrupted goes on, and makes the same model to the bit") {
