@@ -67,7 +67,7 @@ void check_merge(const ConstructOptions& options) {
     throw Error(fmt::format("--data: give no text, or {}: one for --from and one for each --with, in this order",
                             options.with.size() + 1));
   }
-  if (is_merge && (options.scale == "calibrated" || options.router == "trained" || options.router == "fitted")) {
+  if (is_merge && (options.scale == "calibrated" || is_taught(options))) {
     throw Error(
         "--method merge: there is no one dense layer that its mixtures could be fitted to; give another "
         "--scale and --router");

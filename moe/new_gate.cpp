@@ -135,6 +135,10 @@ double calibrated_scale(const ModelConfig& config, std::size_t layer, const Laye
 
 }  // namespace
 
+bool is_taught(const ConstructOptions& options) {
+  return options.router == "trained" || options.router == "fitted";
+}
+
 bool is_number(const std::string& scale) {
   return number_of(scale).has_value();
 }
@@ -163,8 +167,7 @@ void choose_gate(const ConstructOptions& options, const LayerSplit& split, Model
   const bool is_drawn = mixture.gate_network == GateNetwork::mlp || mixture.gate_network == GateNetwork::linear;
   // Noise would drown what a gate made from data says.
   mixture.add_noise = options.gate_noise && mixture.gate == GateKind::top_k_balanced_noisy && is_drawn &&
-                      !is_mixtral(options) && !split.centroids.defined() && options.router != "trained" &&
-                      options.router != "fitted";
+                      !is_mixtral(options) && !split.centroids.defined() && !is_taught(options);
   const bool is_analytic = mixture.gate_network == GateNetwork::analytic;
   mixture.multiply_scores = options.scale != "none" && !(options.scale == "auto" && is_analytic);
 }

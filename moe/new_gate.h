@@ -25,6 +25,9 @@ void fill_gate(const ConstructOptions& options, const ModelConfig& config, std::
 double choose_scale(const ConstructOptions& options, const ModelConfig& config, std::int64_t layer,
                     const LayerWeights& dense, const MixtureWeights& weights, const LayerStatistics* statistics);
 
+/// Whether the router is made from what each expert does on the text: trained or fitted.
+bool is_taught(const ConstructOptions& options);
+
 /// A number, where that is what the option is.
 bool is_number(const std::string& scale);
 

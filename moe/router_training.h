@@ -39,9 +39,9 @@ double train_router(const at::Tensor& inputs, const at::Tensor& activations, con
                     GateWeights& gate);
 
 /// What each expert adds to a token's output, as a share of what all of them add: [tokens, experts] f64. A neuron adds
-/// |h| times its weight: of importance [groups, neurons] (collect_importance), as much as gives the neuron's importance
-/// in all over these inputs, so that it tells of the loss; where that is undefined the length of the neuron's column of
-/// the down projection.
+/// |h| times its weight: its importance (collect_importance, [groups, neurons], summed over groups) over its sum of |h|
+/// on these inputs, which is how much the loss hangs on it; where importance is undefined, the length of the neuron's
+/// column of the down projection.
 at::Tensor expert_shares(const at::Tensor& inputs, const LayerWeights& dense, const at::Tensor& importance,
                          const std::vector<std::vector<std::int64_t>>& experts);
 

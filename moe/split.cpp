@@ -13,6 +13,7 @@
 #include "moe/balanced_clustering.h"
 #include "moe/coactivation.h"
 #include "moe/importance.h"
+#include "moe/new_gate.h"
 #include "moe/training_free.h"
 #include "support/error.h"
 
@@ -80,11 +81,10 @@ LayerSplit gradient_split(const ConstructOptions& options, std::int64_t index, c
 std::optional<StatisticsWanted> wanted_statistics(const ConstructOptions& options) {
   StatisticsWanted wanted;
   const std::string_view method = options.method;
-  const bool is_taught = options.router == "trained" || options.router == "fitted";
-  bool needed = options.scale == "calibrated" || is_taught || (method == "merge" && !options.data.empty());
+  bool needed = options.scale == "calibrated" || is_taught(options) || (method == "merge" && !options.data.empty());
   for (const ConstructionMethod& known : construction_methods()) needed |= known.name == method && known.needs_text;
   if (!needed) return std::nullopt;
-  wanted.input_rows = is_taught ? kTaughtRows : kInputRows;
+  wanted.input_rows = is_taught(options) ? kTaughtRows : kInputRows;
   if (method == "cmoe") wanted.marked = options.marked;
   wanted.coactivation = method == "coactivation";
   wanted.coactivation_limit = static_cast<float>(options.coactivation_limit);
